@@ -1,0 +1,13 @@
+-- The SQL surface: what the extension shows. Created in every store, so that .tables, notebooks and
+-- database browsers list it; the modules are in sqlext/. See docs/schema.md.
+CREATE VIRTUAL TABLE IF NOT EXISTS spans USING tracekeep_spans;
+CREATE VIRTUAL TABLE IF NOT EXISTS traces USING tracekeep_traces;
+CREATE VIRTUAL TABLE IF NOT EXISTS span_events USING tracekeep_span_events;
+CREATE VIRTUAL TABLE IF NOT EXISTS span_links USING tracekeep_span_links;
+CREATE VIRTUAL TABLE IF NOT EXISTS span_attributes USING tracekeep_span_attributes;
+CREATE VIRTUAL TABLE IF NOT EXISTS resources USING tracekeep_resources;
+CREATE VIRTUAL TABLE IF NOT EXISTS scopes USING tracekeep_scopes;
+CREATE VIRTUAL TABLE IF NOT EXISTS services USING tracekeep_services;
+CREATE VIRTUAL TABLE IF NOT EXISTS operations USING tracekeep_operations;
+CREATE VIRTUAL TABLE IF NOT EXISTS attribute_keys USING tracekeep_attribute_keys;
+CREATE VIRTUAL TABLE IF NOT EXISTS segments USING tracekeep_segments;
