@@ -23,9 +23,9 @@ struct tk_error {
 };
 
 #if defined(__GNUC__)
-#define TK_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define TK_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define TK_PRINTF(format, first)
+#define TK_PRINTF(text, first)
 #endif
 
 /** Writes `error->message` (cut to fit, never in the middle of a UTF-8 sequence) and returns
