@@ -35,7 +35,8 @@ struct tk_segment_summary {
 };
 
 enum tk_segment_flags {
-  TK_SEGMENT_HAS_SPLIT = 1 /**< holds parts of traces that are in other segments too (tk_split) */
+  TK_SEGMENT_HAS_SPLIT = 1, /**< holds parts of traces that are in other segments too (tk_split) */
+  TK_SEGMENT_OPEN = 2 /**< the next ingest takes it up again: a small one, or the tail of a running ingest */
 };
 
 /** A resource or scope of the store, parsed. */
