@@ -1,0 +1,98 @@
+/* What every virtual table of tracekeep needs: the connection's reader, errors, and values as SQL.
+ *
+ * Affinity and conversions follow one rule: a column gives exactly the value that an ordinary table
+ * with the declared type would have stored, because SQLite compares by declared type. */
+#ifndef TK_SQLEXT_VTAB_SUPPORT_H
+#define TK_SQLEXT_VTAB_SUPPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/byte_writer.h"
+#include "store/segment.h"
+#include "store/sqlite_api.h"
+#include "tracekeep/span.h"
+#include "tracekeep/status.h"
+
+/* ---- errors ---- */
+
+int tk_sqlite_code(enum tk_status status);
+
+/** Puts the text of `error` into vtab->zErrMsg and returns the SQLite result code. With TK_OK:
+ * SQLITE_OK, and nothing else happens. */
+int tk_vtab_fail(sqlite3_vtab *vtab, enum tk_status status, const struct tk_error *error);
+
+/** The same for xConnect, whose message goes to *message_out, and for functions. */
+int tk_connect_fail(char **message_out, enum tk_status status, const struct tk_error *error);
+void tk_result_fail(sqlite3_context *context, enum tk_status status, const struct tk_error *error);
+
+/* ---- the reader of a connection ----
+ *
+ * All tables of a connection that look at one schema share a reader, so that its prepared
+ * statements, resources and segment list exist once. Tables hold it from xConnect to xDisconnect;
+ * SQLite disconnects all tables before it closes a connection. */
+
+/** TK_INVALID: the schema holds no store. The reader is refreshed once. */
+enum tk_status tk_shared_reader_acquire(sqlite3 *db, const char *schema,
+                                        struct tk_reader **reader_out, struct tk_error *error);
+/** NULL does nothing. */
+void tk_shared_reader_release(struct tk_reader *reader);
+
+/** The schema a table is about, given xConnect's arguments: the one it was created in, unless an
+ * argument names another (`CREATE VIRTUAL TABLE temp.s USING tracekeep_spans(other)`). */
+const char *tk_vtab_schema(int argc, const char *const *argv);
+
+/* ---- text forms ---- */
+
+/** 2 * size lower-case digits, no terminator. */
+void tk_hex_text(const uint8_t *bytes, size_t size, char *out);
+
+/** Either letter case. False unless `text` is exactly 2 * size digits. */
+bool tk_hex_parse(struct tk_text text, uint8_t *bytes, size_t size);
+
+#define TK_TIME_TEXT_SIZE 30
+/** `2026-11-20T13:00:00.123456789Z`, exact, no terminator; years 1970 to 2554. Texts of this form
+ * compare as the times do. */
+void tk_time_text(uint64_t unix_ns, char out[TK_TIME_TEXT_SIZE]);
+
+/** `unspecified`, `internal`, `server`, `client`, `producer`, `consumer`; NULL for other numbers,
+ * which are shown as decimal text. */
+const char *tk_kind_name(int64_t kind);
+/** `unset`, `ok`, `error`; NULL for other numbers. */
+const char *tk_status_code_name(int64_t code);
+
+/* ---- results ---- */
+
+void tk_result_text(sqlite3_context *context, struct tk_text text); /* copied; NULL data: SQL NULL */
+void tk_result_hex(sqlite3_context *context, const uint8_t *bytes, size_t size);
+void tk_result_time_text(sqlite3_context *context, uint64_t unix_ns);
+void tk_result_kind(sqlite3_context *context, int64_t kind);
+void tk_result_status_code(sqlite3_context *context, int64_t code);
+/** Hex, or the text the trace was sent with. `text` may be empty. */
+void tk_result_trace_id(sqlite3_context *context, const uint8_t trace_id[16], struct tk_text text);
+
+/** INT and BOOL as integer, DOUBLE as real (NaN: NULL), STRING as text, BYTES as blob, ARRAY and
+ * KVLIST as JSON text, EMPTY as NULL. */
+void tk_result_value(sqlite3_context *context, const struct tk_value *value);
+
+/** The JSON in `out`, which is emptied for the next use; out of memory if it failed. */
+void tk_result_json(sqlite3_context *context, struct tk_byte_writer *out);
+
+/* ---- JSON ----
+ *
+ * Text that is not UTF-8 comes out with U+FFFD for each broken byte. BYTES are base64 (standard
+ * alphabet, padded). NaN and infinities are the strings "NaN", "Infinity", "-Infinity". */
+
+void tk_json_text(struct tk_byte_writer *out, struct tk_text text); /* quoted and escaped */
+void tk_json_value(struct tk_byte_writer *out, const struct tk_value *value);
+/** An object; of a key that occurs twice the first value is kept. */
+void tk_json_attributes(struct tk_byte_writer *out, const struct tk_attributes *attributes);
+/** `{"name":..., "version":..., "attributes":{...}}`, absent members left out. */
+void tk_json_scope(struct tk_byte_writer *out, const struct tk_scope *scope);
+/** An array of {"time":"...","name":...,"attributes":{...}}, and of {"trace_id":...,...}. */
+void tk_json_events(struct tk_byte_writer *out, const struct tk_event *events, uint32_t count);
+void tk_json_links(struct tk_byte_writer *out, const struct tk_link *links, uint32_t count);
+
+void tk_json_literal(struct tk_byte_writer *out, const char *text); /* appended as it is */
+
+#endif
