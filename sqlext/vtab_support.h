@@ -50,10 +50,10 @@ void tk_hex_text(const uint8_t *bytes, size_t size, char *out);
 /** Either letter case. False unless `text` is exactly 2 * size digits. */
 bool tk_hex_parse(struct tk_text text, uint8_t *bytes, size_t size);
 
-#define TK_TIME_TEXT_SIZE 30
+#define TK_INSTANT_TEXT_SIZE 30
 /** `2026-11-20T13:00:00.123456789Z`, exact, no terminator; years 1970 to 2554. Texts of this form
- * compare as the times do. */
-void tk_time_text(uint64_t unix_ns, char out[TK_TIME_TEXT_SIZE]);
+ * compare as the times do. (tk_time_format of time_text.h is for signed times.) */
+void tk_instant_text(uint64_t unix_ns, char out[TK_INSTANT_TEXT_SIZE]);
 
 /** `unspecified`, `internal`, `server`, `client`, `producer`, `consumer`; NULL for other numbers,
  * which are shown as decimal text. */
@@ -63,9 +63,10 @@ const char *tk_status_code_name(int64_t code);
 
 /* ---- results ---- */
 
-void tk_result_text(sqlite3_context *context, struct tk_text text); /* copied; NULL data: SQL NULL */
+void tk_result_text(sqlite3_context *context,
+                    struct tk_text text); /* copied; NULL data: SQL NULL */
 void tk_result_hex(sqlite3_context *context, const uint8_t *bytes, size_t size);
-void tk_result_time_text(sqlite3_context *context, uint64_t unix_ns);
+void tk_result_instant(sqlite3_context *context, uint64_t unix_ns);
 void tk_result_kind(sqlite3_context *context, int64_t kind);
 void tk_result_status_code(sqlite3_context *context, int64_t code);
 /** Hex, or the text the trace was sent with. `text` may be empty. */

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ * What every virtual table needs. See vtab_support.h.
+ *
+ * Readers are kept in one list of the process, found by connection and schema. A connection is used
+ * by one thread at a time, but several connections by several, hence the lock; it is held only
+ * while the list is looked at, never while SQL runs. */
+#include "sqlext/vtab_support.h"
+
+#include <pthread.h>
+#include <string.h>
+
+/* ---- errors ---- */
+
+int tk_sqlite_code(enum tk_status status) {
+  switch (status) {
+    case TK_OK:
+      return SQLITE_OK;
+    case TK_NOMEM:
+      return SQLITE_NOMEM;
+    case TK_IO:
+      return SQLITE_IOERR;
+    case TK_CORRUPT:
+      return SQLITE_CORRUPT_VTAB;
+    case TK_BUSY:
+      return SQLITE_BUSY;
+    case TK_INVALID:
+    case TK_UNSUPPORTED:
+    default:
+      return SQLITE_ERROR;
+  }
+}
+
+int tk_vtab_fail(sqlite3_vtab *vtab, enum tk_status status, const struct tk_error *error) {
+  if (status != TK_OK && status != TK_NOMEM) {
+    sqlite3_free(vtab->zErrMsg);
+    vtab->zErrMsg = sqlite3_mprintf("%s", error->message);
+  }
+  return tk_sqlite_code(status);
+}
+
+int tk_connect_fail(char **message_out, enum tk_status status, const struct tk_error *error) {
+  if (status != TK_OK && status != TK_NOMEM) {
+    sqlite3_free(*message_out);
+    *message_out = sqlite3_mprintf("%s", error->message);
+  }
+  return tk_sqlite_code(status);
+}
+
+void tk_result_fail(sqlite3_context *context, enum tk_status status, const struct tk_error *error) {
+  if (status == TK_NOMEM) {
+    sqlite3_result_error_nomem(context);
+  } else if (status != TK_OK) {
+    sqlite3_result_error(context, error->message, -1);
+    sqlite3_result_error_code(context, tk_sqlite_code(status));
+  }
+}
+
+/* ---- the reader of a connection ---- */
+
+struct shared_reader {
+  struct shared_reader *next;
+  struct tk_reader *reader;
+  unsigned references;
+};
+
+static pthread_mutex_t readers_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct shared_reader *readers;
+
+static struct tk_reader *find_reader(sqlite3 *db, const char *schema) {
+  struct tk_reader *found = NULL;
+  pthread_mutex_lock(&readers_lock);
+  for (struct shared_reader *shared = readers; shared && !found; shared = shared->next) {
+    if (shared->reader->db == db && sqlite3_stricmp(shared->reader->schema, schema) == 0) {
+      shared->references++;
+      found = shared->reader;
+    }
+  }
+  pthread_mutex_unlock(&readers_lock);
+  return found;
+}
+
+enum tk_status tk_shared_reader_acquire(sqlite3 *db, const char *schema,
+                                        struct tk_reader **reader_out, struct tk_error *error) {
+  enum tk_status status;
+
+  if ((*reader_out = find_reader(db, schema)) != NULL) return TK_OK;
+  struct shared_reader *shared = sqlite3_malloc64(sizeof *shared);
+  if (!shared) return tk_nomem(error);
+  *shared = (struct shared_reader){.references = 1};
+  if ((status = tk_reader_open(db, schema, &shared->reader, error)) == TK_OK) {
+    status = tk_reader_refresh(shared->reader, error);
+    if (status != TK_OK) tk_reader_close(shared->reader);
+  }
+  if (status != TK_OK) {
+    sqlite3_free(shared);
+    return status;
+  }
+  pthread_mutex_lock(&readers_lock);
+  shared->next = readers;
+  readers = shared;
+  pthread_mutex_unlock(&readers_lock);
+  *reader_out = shared->reader;
+  return TK_OK;
+}
+
+void tk_shared_reader_release(struct tk_reader *reader) {
+  struct shared_reader *last_use = NULL;
+
+  if (!reader) return;
+  pthread_mutex_lock(&readers_lock);
+  for (struct shared_reader **link = &readers; *link; link = &(*link)->next) {
+    if ((*link)->reader != reader) continue;
+    if (--(*link)->references == 0) {
+      last_use = *link;
+      *link = last_use->next;
+    }
+    break;
+  }
+  pthread_mutex_unlock(&readers_lock);
+  if (!last_use) return;
+  tk_reader_close(last_use->reader);
+  sqlite3_free(last_use);
+}
+
+const char *tk_vtab_schema(int argc, const char *const *argv) {
+  return argc > 3 && argv[3][0] ? argv[3] : argv[1];
+}
+
+/* ---- text forms ---- */
+
+void tk_hex_text(const uint8_t *bytes, size_t size, char *out) {
+  static const char digits[] = "0123456789abcdef";
+  for (size_t i = 0; i < size; i++) {
+    out[2 * i] = digits[bytes[i] >> 4];
+    out[2 * i + 1] = digits[bytes[i] & 15];
+  }
+}
+
+static int hex_digit(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return -1;
+}
+
+bool tk_hex_parse(struct tk_text text, uint8_t *bytes, size_t size) {
+  if (text.size != 2 * size) return false;
+  for (size_t i = 0; i < size; i++) {
+    int high = hex_digit(text.data[2 * i]), low = hex_digit(text.data[2 * i + 1]);
+    if (high < 0 || low < 0) return false;
+    bytes[i] = (uint8_t)(high << 4 | low);
+  }
+  return true;
+}
+
+static void put_decimal(char *out, unsigned width, uint64_t value) {
+  while (width-- > 0) {
+    out[width] = (char)('0' + value % 10);
+    value /= 10;
+  }
+}
+
+void tk_instant_text(uint64_t unix_ns, char out[TK_INSTANT_TEXT_SIZE]) {
+  uint64_t seconds = unix_ns / 1000000000u;
+  uint64_t second_of_day = seconds % 86400;
+  /* Days since 0000-03-01 of the proleptic Gregorian calendar: years begin in March, so that the
+   * leap day is the last day of its year. */
+  uint64_t days = seconds / 86400 + 719468;
+  uint64_t era = days / 146097, day_of_era = days % 146097;
+  uint64_t year_of_era =
+      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  uint64_t month_from_march = (5 * day_of_year + 2) / 153;
+  uint64_t day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+  uint64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+  uint64_t year = era * 400 + year_of_era + (month <= 2);
+
+  memcpy(out, "0000-00-00T00:00:00.000000000Z", TK_INSTANT_TEXT_SIZE);
+  put_decimal(out, 4, year);
+  put_decimal(out + 5, 2, month);
+  put_decimal(out + 8, 2, day);
+  put_decimal(out + 11, 2, second_of_day / 3600);
+  put_decimal(out + 14, 2, second_of_day / 60 % 60);
+  put_decimal(out + 17, 2, second_of_day % 60);
+  put_decimal(out + 20, 9, unix_ns % 1000000000u);
+}
+
+const char *tk_kind_name(int64_t kind) {
+  static const char *const names[] = {
+      [TK_KIND_UNSPECIFIED] = "unspecified", [TK_KIND_INTERNAL] = "internal",
+      [TK_KIND_SERVER] = "server",           [TK_KIND_CLIENT] = "client",
+      [TK_KIND_PRODUCER] = "producer",       [TK_KIND_CONSUMER] = "consumer"};
+  return kind >= 0 && kind <= TK_KIND_CONSUMER ? names[kind] : NULL;
+}
+
+const char *tk_status_code_name(int64_t code) {
+  static const char *const names[] = {
+      [TK_STATUS_UNSET] = "unset", [TK_STATUS_OK] = "ok", [TK_STATUS_ERROR] = "error"};
+  return code >= 0 && code <= TK_STATUS_ERROR ? names[code] : NULL;
+}
+
+/* ---- results ---- */
+
+void tk_result_text(sqlite3_context *context, struct tk_text text) {
+  if (text.data) {
+    sqlite3_result_text64(context, text.data, text.size, SQLITE_TRANSIENT, SQLITE_UTF8);
+  } else {
+    sqlite3_result_null(context);
+  }
+}
+
+void tk_result_hex(sqlite3_context *context, const uint8_t *bytes, size_t size) {
+  char text[64];
+  if (size > sizeof text / 2) size = sizeof text / 2;
+  tk_hex_text(bytes, size, text);
+  sqlite3_result_text(context, text, (int)(2 * size), SQLITE_TRANSIENT);
+}
+
+void tk_result_instant(sqlite3_context *context, uint64_t unix_ns) {
+  char text[TK_INSTANT_TEXT_SIZE];
+  tk_instant_text(unix_ns, text);
+  sqlite3_result_text(context, text, TK_INSTANT_TEXT_SIZE, SQLITE_TRANSIENT);
+}
+
+static void result_name_or_number(sqlite3_context *context, const char *name, int64_t number) {
+  char text[24];
+  if (name) {
+    sqlite3_result_text(context, name, -1, SQLITE_STATIC);
+  } else {
+    sqlite3_snprintf(sizeof text, text, "%lld", (long long)number);
+    sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+  }
+}
+
+void tk_result_kind(sqlite3_context *context, int64_t kind) {
+  result_name_or_number(context, tk_kind_name(kind), kind);
+}
+
+void tk_result_status_code(sqlite3_context *context, int64_t code) {
+  result_name_or_number(context, tk_status_code_name(code), code);
+}
+
+void tk_result_trace_id(sqlite3_context *context, const uint8_t trace_id[16], struct tk_text text) {
+  if (text.size > 0) {
+    tk_result_text(context, text);
+  } else {
+    tk_result_hex(context, trace_id, 16);
+  }
+}
+
+void tk_result_value(sqlite3_context *context, const struct tk_value *value) {
+  struct tk_byte_writer json = {0};
+
+  switch ((enum tk_value_type)value->type) {
+    case TK_VALUE_INT:
+    case TK_VALUE_BOOL:
+      sqlite3_result_int64(context, value->as.integer);
+      break;
+    case TK_VALUE_DOUBLE:
+      sqlite3_result_double(context, value->as.real);
+      break;
+    case TK_VALUE_STRING:
+      sqlite3_result_text64(context, value->size ? value->as.text : "", value->size,
+                            SQLITE_TRANSIENT, SQLITE_UTF8);
+      break;
+    case TK_VALUE_BYTES:
+      sqlite3_result_blob64(context, value->size ? value->as.text : "", value->size,
+                            SQLITE_TRANSIENT);
+      break;
+    case TK_VALUE_ARRAY:
+    case TK_VALUE_KVLIST:
+      tk_json_value(&json, value);
+      tk_result_json(context, &json);
+      tk_byte_writer_reset(&json);
+      break;
+    case TK_VALUE_EMPTY:
+    default:
+      sqlite3_result_null(context);
+      break;
+  }
+}
+
+void tk_result_json(sqlite3_context *context, struct tk_byte_writer *out) {
+  if (out->failed) {
+    sqlite3_result_error_nomem(context);
+    tk_byte_writer_reset(out);
+  } else {
+    sqlite3_result_text64(context, out->data ? (const char *)out->data : "", out->size,
+                          SQLITE_TRANSIENT, SQLITE_UTF8);
+    out->size = 0;
+  }
+}
