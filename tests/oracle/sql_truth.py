@@ -135,7 +135,8 @@ class Store:
 
     def rows(self, sql):
         """Rows as dictionaries. (The shell prints nothing at all for no rows.)"""
-        done = subprocess.run([*self.command, sql], capture_output=True, text=True)
+        # The line break keeps a comment at the start from being taken for an option.
+        done = subprocess.run([*self.command, "\n" + sql], capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"sql_truth.py: {done.stderr.strip()}\nin:{sql}")
         return json.loads(done.stdout) if done.stdout.strip() else []
