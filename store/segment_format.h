@@ -81,7 +81,7 @@ enum tk_column_number {
   TK_COL_LINK_RESIDUAL = 57,
 
   TK_COL_FIRST_ATTRIBUTE = 64, /* attribute columns, in the order of the directory */
-  TK_COL_LAST_ATTRIBUTE = 4095
+  TK_COL_LAST_ATTRIBUTE = 65535
 };
 
 /* Who an attribute column belongs to. (Resource and scope attributes are in tk_resource, tk_scope.) */

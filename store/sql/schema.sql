@@ -78,6 +78,7 @@ CREATE TABLE tk_split(
   segment_id INTEGER NOT NULL,
   PRIMARY KEY(trace_id, segment_id)
 ) WITHOUT ROWID;
+CREATE INDEX tk_split_segment ON tk_split(segment_id);
 
 -- What was ingested, and how far.
 CREATE TABLE tk_ingest(

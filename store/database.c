@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT
+ * A store is made in one transaction, so that a file is either none or a complete one. The tables
+ * of the SQL surface are virtual and their modules live in the extension, which writers need not
+ * have loaded: they are created here with stand-in modules, since all that the file keeps of them
+ * is the text of the CREATE statement. */
+#include "store/database.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "store/segment_format.h"
+#include "tracekeep/hash.h"
+
+extern const char tk_schema_sql[];
+extern const char tk_surface_sql[];
+
+enum { BUSY_TIMEOUT_MS = 10000, SQLITE_MINIMUM = 3038000 };
+
+enum tk_status tk_database_error(sqlite3 *db, const char *doing, struct tk_error *error) {
+  const int rc = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
+  enum tk_status status = TK_IO;
+  switch (rc & 0xff) {
+    case SQLITE_NOMEM:
+      return tk_nomem(error);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return tk_fail(error, TK_BUSY, "cannot %s: another program is writing to the store; try again",
+                     doing);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return tk_corrupt(error, "cannot %s: %s", doing, sqlite3_errmsg(db));
+    default:
+      return tk_fail(error, status, "cannot %s: %s", doing, sqlite3_errmsg(db));
+  }
+}
+
+enum tk_status tk_database_execute(sqlite3 *db, const char *sql, const char *doing,
+                                   struct tk_error *error) {
+  if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK) return TK_OK;
+  return tk_database_error(db, doing, error);
+}
+
+enum tk_status tk_database_integer(sqlite3 *db, const char *sql, int64_t otherwise,
+                                   int64_t *value_out, struct tk_error *error) {
+  sqlite3_stmt *statement = NULL;
+  *value_out = otherwise;
+  int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW) *value_out = sqlite3_column_int64(statement, 0);
+  sqlite3_finalize(statement);
+  if (rc == SQLITE_ROW || rc == SQLITE_DONE) return TK_OK;
+  return tk_database_error(db, "read the store", error);
+}
+
+/* ---- stand-in modules ---- */
+
+static int stub_connect(sqlite3 *db, void *context, int argc, const char *const *argv,
+                        sqlite3_vtab **table_out, char **message_out) {
+  (void)context, (void)argc, (void)argv, (void)message_out;
+  sqlite3_vtab *table = sqlite3_malloc64(sizeof *table);
+  if (!table) return SQLITE_NOMEM;
+  memset(table, 0, sizeof *table);
+  int rc = sqlite3_declare_vtab(db, "CREATE TABLE stub(x)");
+  if (rc != SQLITE_OK) {
+    sqlite3_free(table);
+    return rc;
+  }
+  *table_out = table;
+  return SQLITE_OK;
+}
+
+static int stub_disconnect(sqlite3_vtab *table) {
+  sqlite3_free(table);
+  return SQLITE_OK;
+}
+
+static int stub_best_index(sqlite3_vtab *table, sqlite3_index_info *info) {
+  (void)table, (void)info;
+  return SQLITE_CONSTRAINT;
+}
+
+static const sqlite3_module stub_module = {.xCreate = stub_connect,
+                                           .xConnect = stub_connect,
+                                           .xBestIndex = stub_best_index,
+                                           .xDisconnect = stub_disconnect,
+                                           .xDestroy = stub_disconnect};
+
+/* Registers (or, with NULL, removes) a module for every "USING name" of surface.sql. */
+static int set_stub_modules(sqlite3 *db, const sqlite3_module *module) {
+  static const char marker[] = " USING ";
+  const char *at = tk_surface_sql;
+  while ((at = strstr(at, marker)) != NULL) {
+    char name[64];
+    at += sizeof marker - 1;
+    const size_t size = strcspn(at, ";( \n");
+    snprintf(name, sizeof name, "%.*s", (int)size, at);
+    int rc = sqlite3_create_module_v2(db, name, module, NULL, NULL);
+    if (rc != SQLITE_OK) return rc;
+  }
+  return SQLITE_OK;
+}
+
+/* Inside a transaction: creates the tables of the SQL surface that are not there yet. */
+static enum tk_status create_surface(sqlite3 *db, struct tk_error *error) {
+  char remember[128];
+  const int64_t version = (int64_t)tk_hash64(tk_surface_sql, strlen(tk_surface_sql));
+  if (set_stub_modules(db, &stub_module) != SQLITE_OK) return tk_nomem(error);
+  enum tk_status status =
+      tk_database_execute(db, tk_surface_sql, "create the tables of a store", error);
+  set_stub_modules(db, NULL);
+  if (status != TK_OK) return status;
+  snprintf(remember, sizeof remember, "REPLACE INTO tk_meta VALUES ('surface', %lld)",
+           (long long)version);
+  return tk_database_execute(db, remember, "create the tables of a store", error);
+}
+
+/* ---- making and recognising ---- */
+
+static enum tk_status finish_transaction(sqlite3 *db, enum tk_status status,
+                                         struct tk_error *error) {
+  if (status == TK_OK) status = tk_database_execute(db, "COMMIT", "create the store", error);
+  if (status != TK_OK) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+  return status;
+}
+
+static enum tk_status create_store(sqlite3 *db, struct tk_error *error) {
+  char identify[128];
+  int64_t tables = 0;
+  enum tk_status status = tk_database_execute(
+      db, "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
+          "BEGIN IMMEDIATE", "create the store", error);
+  if (status != TK_OK) return status;
+  status = tk_database_integer(db, "SELECT count(*) FROM sqlite_schema", 0, &tables, error);
+  if (status != TK_OK || tables > 0) { /* somebody else made it while we waited for the lock */
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+  }
+  snprintf(identify, sizeof identify, "PRAGMA application_id=%d; PRAGMA user_version=%d",
+           TK_APPLICATION_ID, TK_SCHEMA_VERSION);
+  status = tk_database_execute(db, tk_schema_sql, "create the store", error);
+  if (status == TK_OK) status = create_surface(db, error);
+  if (status == TK_OK) status = tk_database_execute(db, identify, "create the store", error);
+  return finish_transaction(db, status, error);
+}
+
+/* A store made by an older tracekeep may lack tables that this one has. */
+static enum tk_status update_surface(sqlite3 *db, struct tk_error *error) {
+  int64_t version = 0;
+  enum tk_status status = tk_database_integer(
+      db, "SELECT value FROM tk_meta WHERE key='surface'", 0, &version, error);
+  if (status != TK_OK || (uint64_t)version == tk_hash64(tk_surface_sql, strlen(tk_surface_sql))) {
+    return status;
+  }
+  status = tk_database_execute(db, "BEGIN IMMEDIATE", "update the tables of the store", error);
+  if (status != TK_OK) return status;
+  return finish_transaction(db, create_surface(db, error), error);
+}
+
+enum tk_status tk_database_recognize(sqlite3 *db, const char *schema, const char *path,
+                                     struct tk_error *error) {
+  int64_t application_id = 0, version = 0;
+  char *sql = sqlite3_mprintf("PRAGMA \"%w\".application_id", schema);
+  if (!sql) return tk_nomem(error);
+  enum tk_status status = tk_database_integer(db, sql, 0, &application_id, error);
+  sqlite3_free(sql);
+  if (status == TK_CORRUPT) {
+    return tk_fail(error, TK_INVALID, "%s is not a tracekeep store (nor any SQLite file)", path);
+  }
+  if (status != TK_OK) return status;
+  if (application_id != TK_APPLICATION_ID) {
+    return tk_fail(error, TK_INVALID,
+                   "%s is an SQLite file but not a tracekeep store: expected application_id %d, "
+                   "found %lld", path, TK_APPLICATION_ID, (long long)application_id);
+  }
+  sql = sqlite3_mprintf("PRAGMA \"%w\".user_version", schema);
+  if (!sql) return tk_nomem(error);
+  status = tk_database_integer(db, sql, 0, &version, error);
+  sqlite3_free(sql);
+  if (status == TK_OK && version > TK_SCHEMA_VERSION) {
+    return tk_fail(error, TK_UNSUPPORTED,
+                   "%s was written by a newer tracekeep: its schema version is %lld, this build "
+                   "reads up to %d; upgrade tracekeep", path, (long long)version,
+                   TK_SCHEMA_VERSION);
+  }
+  return status;
+}
+
+static enum tk_status refuse_old_sqlite(struct tk_error *error) {
+  if (sqlite3_libversion_number() >= SQLITE_MINIMUM) return TK_OK;
+  return tk_fail(error, TK_UNSUPPORTED, "tracekeep needs SQLite 3.38 or newer, found %s",
+                 sqlite3_libversion());
+}
+
+static enum tk_status open_file(const char *path, enum tk_open_mode mode, sqlite3 **db_out,
+                                struct tk_error *error) {
+  static const int flags[] = {
+      [TK_OPEN_READ] = SQLITE_OPEN_READONLY,
+      [TK_OPEN_WRITE] = SQLITE_OPEN_READWRITE,
+      [TK_OPEN_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+  };
+  const int rc = sqlite3_open_v2(path, db_out, flags[mode], NULL);
+  if (rc == SQLITE_OK) return TK_OK;
+  if (rc == SQLITE_NOMEM || !*db_out) return tk_nomem(error);
+  if (rc == SQLITE_CANTOPEN) {
+    return tk_fail(error, mode == TK_OPEN_CREATE ? TK_IO : TK_INVALID, "cannot open %s: %s", path,
+                   mode == TK_OPEN_CREATE ? sqlite3_errmsg(*db_out) : "no such store");
+  }
+  return tk_database_error(*db_out, "open the store", error);
+}
+
+enum tk_status tk_database_open(const char *path, enum tk_open_mode mode, sqlite3 **db_out,
+                                struct tk_error *error) {
+  sqlite3 *db = NULL;
+  int64_t tables = 0;
+  enum tk_status status = refuse_old_sqlite(error);
+  *db_out = NULL;
+  if (status == TK_OK) status = open_file(path, mode, &db, error);
+  if (status != TK_OK) goto failed;
+
+  sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+  if (mode == TK_OPEN_CREATE) {
+    status = tk_database_integer(db, "SELECT count(*) FROM sqlite_schema", 0, &tables, error);
+    if (status == TK_OK && tables == 0) status = create_store(db, error);
+    if (status == TK_CORRUPT) {
+      status = tk_fail(error, TK_INVALID, "%s exists and is not a tracekeep store", path);
+    }
+  }
+  if (status == TK_OK) status = tk_database_recognize(db, "main", path, error);
+  /* Debian builds SQLite with secure_delete on, which would write every dropped page once more. */
+  if (status == TK_OK && mode != TK_OPEN_READ) {
+    status = tk_database_execute(db, "PRAGMA secure_delete=OFF; PRAGMA synchronous=NORMAL",
+                                 "open the store", error);
+    if (status == TK_OK) status = update_surface(db, error);
+  }
+  if (status != TK_OK) goto failed;
+  *db_out = db;
+  return TK_OK;
+
+failed:
+  sqlite3_close(db);
+  return status;
+}
