@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ * tracekeep info: what is in a store. Sums come from tk_store_info, the lists from SQL. */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/messages.h"
+#include "cli/open_store.h"
+#include "cli/output/quantity.h"
+#include "cli/sql_result.h"
+#include "cli/terminal.h"
+
+struct info_options {
+  const char *format;
+};
+
+static const struct tk_option info_options[] = {
+    {.name = "format",
+     .letter = 'f',
+     .type = TK_OPTION_CHOICE,
+     .value = "text|json",
+     .help = "default: text",
+     .offset = offsetof(struct info_options, format)},
+    {0},
+};
+
+/* The lists: in text each is a table with a heading, in JSON a member of the object. */
+static const struct section {
+  const char *key, *heading, *sql;
+} sections[] = {
+    {"services", "Services",
+     "SELECT service, count(*) AS spans, sum(status = 'error') AS errors,"
+     "       format_duration(cast(quantile(duration_ns, 0.5) AS INTEGER)) AS p50,"
+     "       format_duration(cast(quantile(duration_ns, 0.99) AS INTEGER)) AS p99,"
+     "       format_duration(max(duration_ns)) AS longest"
+     " FROM spans GROUP BY service ORDER BY spans DESC, service LIMIT 20"},
+    {"attribute_keys", "Attribute keys",
+     "SELECT scope, count(DISTINCT key) AS keys FROM attribute_keys GROUP BY scope ORDER BY scope"},
+    {"ingests", "Last ingests",
+     "SELECT source, format, finished_at, bytes, records, spans_new AS new,"
+     "       spans_duplicate AS duplicate, spans_conflicting AS conflicting, rejected, issues"
+     " FROM ingests ORDER BY id DESC LIMIT 5"},
+};
+enum { SECTION_COUNT = sizeof sections / sizeof sections[0] };
+
+static int write_section(sqlite3 *db, const struct section *section, struct tk_writer *writer) {
+  sqlite3_stmt *statement = NULL;
+  int rc = sqlite3_prepare_v2(db, section->sql, -1, &statement, NULL);
+  if (rc == SQLITE_OK) rc = tk_sql_write_result(writer, statement);
+  int exit_code = rc == SQLITE_DONE ? TK_EXIT_OK : tk_complain_sqlite(section->key, db, rc);
+  sqlite3_finalize(statement);
+  return exit_code;
+}
+
+static double ratio_of(const struct tk_store_info *info) {
+  return info->file_bytes > 0 ? (double)info->raw_bytes / (double)info->file_bytes : 0;
+}
+
+/* ---- text ---- */
+
+static void print_number(const char *label, uint64_t number) {
+  char text[TK_FORMAT_SIZE];
+  tk_format_number(number, text);
+  printf("%-9s %s\n", label, text);
+}
+
+static void print_summary(const char *path, const struct tk_store_info *info) {
+  char bytes[TK_FORMAT_SIZE], raw[TK_FORMAT_SIZE], begin[TK_FORMAT_SIZE], end[TK_FORMAT_SIZE];
+  char span[TK_FORMAT_SIZE];
+  tk_format_bytes(info->file_bytes, bytes);
+  tk_format_bytes(info->raw_bytes, raw);
+  printf("%-9s %s\n", "store", path);
+  printf("%-9s %s", "size", bytes);
+  if (info->raw_bytes > 0) printf(", about %s as OTLP JSON (%.1f times)", raw, ratio_of(info));
+  printf("\n");
+  print_number("spans", info->spans);
+  print_number("traces", info->traces);
+  print_number("events", info->events);
+  print_number("links", info->links);
+  print_number("errors", info->errors);
+  print_number("segments", info->segments);
+  if (info->spans == 0) return;
+  tk_format_time(info->start_min_unix_ns, 3, begin);
+  tk_format_time(info->end_max_unix_ns, 3, end);
+  tk_format_duration((int64_t)(info->end_max_unix_ns - info->start_min_unix_ns), span);
+  printf("%-9s %s to %s UTC (%s)\n", "time", begin, end, span);
+}
+
+static int write_text(sqlite3 *db, const char *path, const struct tk_store_info *info) {
+  struct tk_terminal terminal = tk_terminal_of(stdout);
+  int exit_code = TK_EXIT_OK;
+  print_summary(path, info);
+  for (int i = 0; i < SECTION_COUNT && exit_code == TK_EXIT_OK; i++) {
+    struct tk_writer writer = {.format = &tk_format_table,
+                               .out = stdout,
+                               .width = terminal.width,
+                               .colour = terminal.colour};
+    printf("\n%s\n", sections[i].heading);
+    exit_code = write_section(db, &sections[i], &writer);
+    if (tk_writer_close(&writer) && exit_code == TK_EXIT_OK) exit_code = TK_EXIT_IO;
+  }
+  return exit_code;
+}
+
+/* ---- JSON ---- */
+
+static void add_json_summary(struct tk_text_buffer *out, const char *path,
+                             const struct tk_store_info *info) {
+  const struct {
+    const char *key;
+    uint64_t number;
+  } members[] = {
+      {"schema_version", info->schema_version},
+      {"file_bytes", info->file_bytes},
+      {"raw_bytes", info->raw_bytes},
+      {"spans", info->spans},
+      {"traces", info->traces},
+      {"events", info->events},
+      {"links", info->links},
+      {"errors", info->errors},
+      {"segments", info->segments},
+      {"start_min_ns", info->start_min_unix_ns},
+      {"end_max_ns", info->end_max_unix_ns},
+  };
+  tk_text_buffer_add(out, "{\"store\":");
+  tk_text_buffer_add_json_string(out, path, strlen(path));
+  for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+    tk_text_buffer_add(out, ",\n\"");
+    tk_text_buffer_add(out, members[i].key);
+    tk_text_buffer_add(out, "\":");
+    tk_text_buffer_add_uint(out, members[i].number);
+  }
+}
+
+static int write_json(sqlite3 *db, const char *path, const struct tk_store_info *info) {
+  struct tk_writer writer = {.format = &tk_format_json, .out = stdout};
+  int exit_code = TK_EXIT_OK;
+  add_json_summary(&writer.line, path, info);
+  tk_writer_put_line(&writer);
+  for (int i = 0; i < SECTION_COUNT && exit_code == TK_EXIT_OK; i++) {
+    printf(",\n\"%s\":", sections[i].key);
+    exit_code = write_section(db, &sections[i], &writer);
+  }
+  printf("}\n");
+  if (tk_writer_close(&writer) && exit_code == TK_EXIT_OK) exit_code = TK_EXIT_IO;
+  return exit_code;
+}
+
+static int run_info(const struct tk_command *command, int argc, char **argv) {
+  struct info_options options = {.format = "text"};
+  struct tk_store *store = NULL;
+  struct tk_store_info info;
+  struct tk_error error = {0};
+  int exit_code = TK_EXIT_OK;
+  if (tk_options_parse(command, argc, argv, &options, &exit_code) < 0) return exit_code;
+
+  exit_code = tk_open_store_for_reading(argv[0], &store);
+  if (!store) return exit_code;
+  enum tk_status status = tk_store_info(store, &info, &error);
+  if (status != TK_OK) {
+    exit_code = tk_complain_status(argv[0], status, &error);
+  } else if (strcmp(options.format, "json") == 0) {
+    exit_code = write_json(tk_store_database(store), argv[0], &info);
+  } else {
+    exit_code = write_text(tk_store_database(store), argv[0], &info);
+  }
+  tk_store_close(store);
+  return exit_code;
+}
+
+const struct tk_command tk_cmd_info = {
+    .name = "info",
+    .arguments = "STORE",
+    .summary = "say what is in a store",
+    .description =
+        "Size, counts, time range, services, attribute keys and the last ingests of a store.\n"
+        "The size as OTLP JSON is an estimate.",
+    .examples =
+        "  tracekeep info traces.db\n"
+        "  tracekeep info --format json traces.db | jq .spans\n",
+    .options = info_options,
+    .run = run_info,
+    .operand_min = 1,
+    .operand_max = 1,
+};
