@@ -2,8 +2,8 @@
  *
  * A *chunk* is one encoded column. It holds `value_count` values in granules, runs of values that
  * decode together and independently of other granules. Where granules end is not in the chunk: it
- * is either given by the caller (row granules of the segment) or follows from TK_VALUES_PER_GRANULE.
- * docs/segment-format.md, "Chunks", is normative.
+ * is either given by the caller (row granules of the segment) or follows from
+ * TK_VALUES_PER_GRANULE. docs/segment-format.md, "Chunks", is normative.
  *
  * Three kinds of column exist. Each has encodings of its own, tried on the column's data by the
  * encoder, smallest wins, with a penalty for slow decoding:
@@ -39,9 +39,9 @@ struct tk_granules {
 
 /** What encoding learnt about a column; the segment writer puts it into the directory. */
 struct tk_column_summary {
-  int64_t int_min, int_max;    /**< INT, count > 0 */
-  uint32_t distinct_count;     /**< TEXT: exact if a dictionary was built, else an estimate */
-  uint8_t encoding;            /**< first byte of the chunk */
+  int64_t int_min, int_max; /**< INT, count > 0 */
+  uint32_t distinct_count;  /**< TEXT: exact if a dictionary was built, else an estimate */
+  uint8_t encoding;         /**< first byte of the chunk */
 };
 
 void tk_column_encode_ints(struct tk_byte_writer *out, const int64_t *values, uint32_t count,
@@ -70,7 +70,7 @@ struct tk_column {
   uint8_t encoding;
   bool has_dictionary;
   uint32_t value_count;
-  uint32_t width;             /**< FIXED: bytes per value */
+  uint32_t width; /**< FIXED: bytes per value */
   int64_t *ints;
   uint32_t *codes;
   struct tk_text *texts;
@@ -78,8 +78,8 @@ struct tk_column {
   uint32_t *dictionary_ends;
   uint8_t *dictionary_bytes;
   const uint8_t *fixed;
-  uint64_t *decoded_granules; /**< bitmap */
-  size_t memory_bytes;        /**< what this column has allocated so far */
+  uint64_t *decoded_granules;    /**< bitmap */
+  size_t memory_bytes;           /**< what this column has allocated so far */
   struct tk_column_state *state; /**< private to column_codec.c */
 };
 

@@ -111,30 +111,18 @@ done:
   tk_byte_writer_reset(&payload);
 }
 
-/* Keeps the smaller of two in `best`; the other is freed. */
-static void keep_smaller(struct tk_byte_writer *best, struct tk_byte_writer *other) {
-  if (other->size < best->size || best->size == 0) {
-    struct tk_byte_writer smaller = *other;
-    bool failed = best->failed;
-    tk_byte_writer_reset(best);
-    *best = smaller;
-    best->failed |= failed;
-    return;
-  }
-  best->failed |= other->failed;
-  tk_byte_writer_reset(other);
-}
-
 void tk_text_list_encode(struct tk_byte_writer *out, const struct tk_text *texts,
                          const struct tk_granules *blocks, bool sorted) {
   struct tk_byte_writer best = {0};
   struct tk_byte_writer trial = {0};
   encode_bytes(&best, texts, blocks, sorted);
-  if (!best.failed && tk_template_list_encode(&trial, texts, blocks)) {
-    keep_smaller(&best, &trial);
+  if (!best.failed && tk_template_list_encode(&trial, texts, blocks) && trial.size < best.size) {
+    struct tk_byte_writer larger = best;
+    best = trial;
+    trial = larger;
   }
+  out->failed |= best.failed || trial.failed;
   tk_byte_writer_reset(&trial);
-  out->failed |= best.failed;
   tk_byte_writer_append(out, best.data, best.size);
   tk_byte_writer_reset(&best);
 }
