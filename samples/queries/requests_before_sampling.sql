@@ -8,4 +8,4 @@ SELECT
 FROM spans
 WHERE is_root AND kind = 'server' AND service = 'storefront'
 GROUP BY name
-ORDER BY estimated DESC, name;
+ORDER BY kept DESC, name;
