@@ -360,3 +360,53 @@ void tk_otlp_json_add(struct tk_otlp_json *document, const struct tk_span *spans
     document->span_count++;
   }
 }
+
+/* An object that begins with `head` and goes on with an array, left open. */
+static void open_with_head(struct tk_text_buffer *out, const struct tk_text_buffer *head,
+                           const char *array_key) {
+  tk_text_buffer_append(out, head->data, head->size);
+  add_key(out, array_key);
+  tk_text_buffer_add_char(out, '[');
+}
+
+/* All scopes of the resource of group `first`, which is the first one with that resource. */
+static void write_resource(struct tk_otlp_json *document, uint32_t first,
+                           struct tk_text_buffer *out) {
+  const struct tk_text_buffer *head = &document->groups[first].resource_head;
+  open_with_head(out, head, "scopeSpans");
+  for (uint32_t i = first; i < document->group_count; i++) {
+    struct tk_otlp_group *group = &document->groups[i];
+    if (group->is_written || !equals(&group->resource_head, head->data, head->size)) continue;
+    if (i > first) tk_text_buffer_add_char(out, ',');
+    open_with_head(out, &group->scope_head, "spans");
+    tk_text_buffer_append(out, group->spans.data, group->spans.size);
+    tk_text_buffer_add(out, "]}");
+    group->is_written = true;
+  }
+  tk_text_buffer_add(out, "]}");
+}
+
+void tk_otlp_json_finish(struct tk_otlp_json *document, struct tk_text_buffer *out) {
+  bool first = true;
+  tk_text_buffer_add(out, "{\"resourceSpans\":[");
+  for (uint32_t i = 0; i < document->group_count; i++) {
+    if (document->groups[i].is_written) continue;
+    if (!first) tk_text_buffer_add_char(out, ',');
+    first = false;
+    write_resource(document, i, out);
+  }
+  tk_text_buffer_add(out, "]}");
+  if (document->failed) out->failed = true;
+  tk_otlp_json_reset(document);
+}
+
+void tk_otlp_json_reset(struct tk_otlp_json *document) {
+  for (uint32_t i = 0; i < document->group_count; i++) {
+    tk_text_buffer_reset(&document->groups[i].resource_head);
+    tk_text_buffer_reset(&document->groups[i].scope_head);
+    tk_text_buffer_reset(&document->groups[i].spans);
+  }
+  sqlite3_free(document->groups);
+  tk_text_buffer_reset(&document->scratch);
+  *document = (struct tk_otlp_json){0};
+}

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+# Completion of tracekeep for bash. tests/cli/documents.py compares it with --help.
+
+_tracekeep() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local commands='ingest query trace info export check help'
+  local options='' choices=''
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$current")
+    return
+  fi
+  case ${COMP_WORDS[1]} in
+    ingest) options='--format --threads --quiet --output-format --help' ;;
+    query) options='--format --file --param --no-headings --help' ;;
+    trace) options='--attributes --events --max-depth --limit --width --ascii --help' ;;
+    info) options='--format --help' ;;
+    export) options='--format --trace --since --until --output --help' ;;
+    check) options='--quiet --help' ;;
+    help) choices=$commands ;;
+  esac
+  case ${COMP_WORDS[1]}:$previous in
+    query:--format | query:-f) choices='table csv json ndjson markdown' ;;
+    info:--format | info:-f | ingest:--output-format) choices='text json' ;;
+    export:--format | export:-f) choices='otlp-json' ;;
+  esac
+  if [[ $choices ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$current")
+  elif [[ $current == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+  else
+    mapfile -t COMPREPLY < <(compgen -f -- "$current")
+  fi
+}
+complete -o filenames -F _tracekeep tracekeep

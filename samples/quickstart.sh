@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# From a fresh clone on Debian 12 to answers: installs what is missing, builds, ingests the sample
+# dumps, and asks them with the stock sqlite3. Run it from anywhere; it writes to build/ only.
+set -eu
+cd "$(dirname "$0")/.."
+
+echo '== packages'
+tests/packages.sh build try
+
+echo '== build'
+[ -f build/build.ninja ] || meson setup build >build-setup.log 2>&1 || { cat build-setup.log; exit 1; }
+rm -f build-setup.log
+ninja -C build cli/tracekeep sqlext/tracekeep.so | tail -n 1
+
+store=build/quickstart.db
+rm -f "$store" "$store-wal" "$store-shm"
+
+echo '== ingest'
+build/cli/tracekeep ingest "$store" samples/dumps/*.jsonl
+
+ask() {
+  echo
+  echo "-- $1"
+  sqlite3 "$store" -cmd '.load build/sqlext/tracekeep' -cmd '.mode column' "$2"
+}
+
+ask 'Which services are there, and how slow are they?' "
+  SELECT service, count(*) AS spans, sum(status = 'error') AS errors,
+         format_duration(quantile(duration_ns, 0.5)) AS p50,
+         format_duration(quantile(duration_ns, 0.99)) AS p99
+  FROM spans GROUP BY service ORDER BY spans DESC;"
+
+ask 'The slowest requests' "
+  SELECT trace_id, service, name, format_duration(duration_ns) AS duration, status
+  FROM spans WHERE is_root ORDER BY duration_ns DESC LIMIT 5;"
+
+ask 'What fails, and why?' "
+  SELECT service, name, status_message, count(*) AS spans
+  FROM spans WHERE status = 'error' GROUP BY service, name, status_message ORDER BY spans DESC LIMIT 5;"
+
+slowest=$(sqlite3 "$store" -cmd '.load build/sqlext/tracekeep' \
+  'SELECT trace_id FROM spans WHERE is_root ORDER BY duration_ns DESC LIMIT 1')
+echo
+echo '-- The slowest trace'
+build/cli/tracekeep trace "$store" "$slowest" --width 100 --limit 25
+
+echo
+echo "The store is $store. Ask on: sqlite3 $store -cmd '.load build/sqlext/tracekeep'"
