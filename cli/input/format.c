@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ * The table of formats. A new JSON format is a row here and a parse function; the splitter and the
+ * reader do not know formats. */
+#include "cli/input/format.h"
+
+#include <string.h>
+
+#include "cli/input/otlp_json.h"
+
+static const char *const otlp_arrays[] = {"resourceSpans", "resource_spans", "batches", NULL};
+static const char *const otlp_wrappers[] = {"trace", "result", NULL};
+static const char *const otlp_whole[] = {"resource",
+                                         "scopeSpans",
+                                         "scope_spans",
+                                         "instrumentationLibrarySpans",
+                                         "instrumentation_library_spans",
+                                         "deprecatedScopeSpans",
+                                         NULL};
+
+static bool contains(const char *head, size_t size, const char *text) {
+  return memmem(head, size, text, strlen(text)) != NULL;
+}
+
+static bool probe_otlp_json(const char *head, size_t size) {
+  return contains(head, size, "\"resourceSpans\"") || contains(head, size, "\"resource_spans\"") ||
+         contains(head, size, "\"batches\"") || contains(head, size, "\"scopeSpans\"");
+}
+
+static const struct tk_input_format formats[] = {
+    {
+        .name = "otlp-json",
+        .probe = probe_otlp_json,
+        .split_keys = {otlp_arrays, otlp_wrappers, otlp_whole},
+        .parse = tk_otlp_json_parse,
+    },
+};
+
+enum { FORMAT_COUNT = sizeof formats / sizeof formats[0] };
+
+const struct tk_input_format *tk_input_format_at(size_t index) {
+  return index < FORMAT_COUNT ? &formats[index] : NULL;
+}
+
+const struct tk_input_format *tk_input_format_find(const char *name) {
+  for (size_t i = 0; i < FORMAT_COUNT; i++) {
+    if (strcmp(formats[i].name, name) == 0) return &formats[i];
+  }
+  return NULL;
+}
+
+const struct tk_input_format *tk_input_format_probe(const char *head, size_t size) {
+  for (size_t i = 0; i < FORMAT_COUNT; i++) {
+    if (formats[i].probe(head, size)) return &formats[i];
+  }
+  return tk_input_format_find("otlp-json");
+}

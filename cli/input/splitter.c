@@ -1,0 +1,742 @@
+/* SPDX-License-Identifier: MIT
+ * Input is looked at through a window, `begin` to `end` of a buffer that moves along the stream and
+ * grows when a record needs it. Positions within a record count from `begin`, so they survive both.
+ *
+ * Most files are lines. A line from '{' to '}' is taken as a record without looking inside, unless
+ * what follows could only continue a value: after the '}' that ends a whole value no JSON goes on
+ * with ',', ']' or '}'. Everything else goes through the scanner. A document that is split leaves
+ * its open containers on a small stack of levels, and each call goes on from there. */
+#include "cli/input/splitter.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/input/json.h"
+#include "cli/input/json_scanner.h"
+#include "tracekeep/span.h"
+
+enum {
+  READ_SIZE = 256 * 1024,
+  FIRST_CAPACITY = 1024 * 1024,
+  LOOK_AHEAD_LIMIT = 4096,
+  LEVEL_LIMIT = 8
+};
+
+enum level_kind {
+  LEVEL_DOCUMENT, /* the object that a split document is */
+  LEVEL_WRAPPER,
+  LEVEL_ITEMS,    /* an array of elements */
+  LEVEL_DOCUMENTS /* an array of documents, at top level */
+};
+
+struct level {
+  enum level_kind kind;
+  bool after_item; /* a comma or the end comes next */
+};
+
+struct tk_splitter {
+  struct tk_byte_source *source;
+  struct tk_splitter_options options;
+  const struct tk_split_keys *keys; /* may be NULL */
+  char *buffer;
+  size_t capacity; /* without the padding */
+  size_t begin;
+  size_t end;
+  bool source_ended;
+  bool finished;
+  uint64_t offset; /* of buffer[begin] */
+  uint64_t line;
+  struct tk_hash hash;
+  uint64_t watch_offset;
+  uint64_t watch_hash;
+  bool watching;
+  struct level levels[LEVEL_LIMIT];
+  uint32_t level_count;
+  struct tk_json_scanner scanner;
+  uint64_t fault_offset;
+  size_t fault_size;
+  char fault_text[TK_ISSUE_RAW_LIMIT];
+  char fault_message[192];
+};
+
+/* ---- the window ---- */
+
+static enum tk_status make_room(struct tk_splitter *splitter, struct tk_error *error) {
+  const size_t used = splitter->end - splitter->begin;
+  if (splitter->capacity - splitter->end >= READ_SIZE) return TK_OK;
+  if (splitter->begin > 0) {
+    memmove(splitter->buffer, splitter->buffer + splitter->begin, used);
+    splitter->begin = 0;
+    splitter->end = used;
+  }
+  if (splitter->capacity - used >= READ_SIZE) return TK_OK;
+  const size_t capacity = splitter->capacity ? splitter->capacity * 2 : FIRST_CAPACITY;
+  char *buffer = sqlite3_realloc64(splitter->buffer, capacity + TK_JSON_PADDING);
+  if (!buffer) return tk_nomem(error);
+  splitter->buffer = buffer;
+  splitter->capacity = capacity;
+  return TK_OK;
+}
+
+/* Reads more, if there is more. */
+static enum tk_status refill(struct tk_splitter *splitter, struct tk_error *error) {
+  size_t size = 0;
+  if (splitter->source_ended) return TK_OK;
+  enum tk_status status = make_room(splitter, error);
+  if (status != TK_OK) return status;
+  status = tk_byte_source_read(splitter->source, splitter->buffer + splitter->end,
+                               splitter->capacity - splitter->end, &size, error);
+  splitter->end += size;
+  splitter->source_ended = size == 0;
+  memset(splitter->buffer + splitter->end, 0, TK_JSON_PADDING);
+  return status;
+}
+
+static size_t available(const struct tk_splitter *splitter) {
+  return splitter->end - splitter->begin;
+}
+
+static const char *at(const struct tk_splitter *splitter, size_t position) {
+  return splitter->buffer + splitter->begin + position;
+}
+
+/* Makes byte `position` readable if there is one; afterwards position < available() tells. */
+static enum tk_status reach(struct tk_splitter *splitter, size_t position, struct tk_error *error) {
+  enum tk_status status = TK_OK;
+  while (status == TK_OK && position >= available(splitter) && !splitter->source_ended) {
+    status = refill(splitter, error);
+  }
+  return status;
+}
+
+static void hash_bytes(struct tk_splitter *splitter, const char *bytes, size_t size) {
+  const uint64_t watched = splitter->watch_offset - splitter->offset;
+  if (splitter->watching && splitter->watch_offset >= splitter->offset && watched <= size) {
+    struct tk_hash hash = splitter->hash;
+    tk_hash_update(&hash, bytes, (size_t)watched);
+    splitter->watch_hash = tk_hash_digest(&hash);
+    splitter->watching = false;
+  }
+  tk_hash_update(&splitter->hash, bytes, size);
+}
+
+static void consume(struct tk_splitter *splitter, size_t size) {
+  const char *bytes = at(splitter, 0);
+  const char *end = bytes + size;
+  hash_bytes(splitter, bytes, size);
+  while (bytes < end && (bytes = memchr(bytes, '\n', (size_t)(end - bytes)))) {
+    splitter->line++;
+    bytes++;
+  }
+  splitter->begin += size;
+  splitter->offset += size;
+}
+
+/* As consume, where the only line end is known to be the last byte, if `newline`. */
+static void consume_line(struct tk_splitter *splitter, size_t size, bool newline) {
+  hash_bytes(splitter, at(splitter, 0), size);
+  splitter->line += newline;
+  splitter->begin += size;
+  splitter->offset += size;
+}
+
+static bool is_space(char byte) {
+  return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+/* Moves *position behind white space. */
+static enum tk_status skip_space(struct tk_splitter *splitter, size_t *position,
+                                 struct tk_error *error) {
+  enum tk_status status;
+  while ((status = reach(splitter, *position, error)) == TK_OK && *position < available(splitter) &&
+         is_space(*at(splitter, *position))) {
+    ++*position;
+  }
+  return status;
+}
+
+/* As skip_space, taking it out of the window. */
+static enum tk_status consume_space(struct tk_splitter *splitter, struct tk_error *error) {
+  for (;;) {
+    size_t size = 0;
+    const enum tk_status status = reach(splitter, 0, error);
+    if (status != TK_OK) return status;
+    while (size < available(splitter) && is_space(*at(splitter, size))) size++;
+    consume(splitter, size);
+    if (available(splitter) > 0 || splitter->source_ended) return TK_OK;
+  }
+}
+
+/* ---- records ---- */
+
+/* A record of the first `size` bytes, which are consumed. */
+static void emit(struct tk_splitter *splitter, enum tk_record_kind kind, size_t size,
+                 struct tk_record *record) {
+  *record = (struct tk_record){.kind = kind,
+                               .size = (uint32_t)size,
+                               .text = at(splitter, 0),
+                               .begin_offset = splitter->offset,
+                               .line = splitter->line};
+  consume(splitter, size);
+  record->end_offset = splitter->offset;
+}
+
+/* The rest of a top-level value's line belongs to its record, if it is empty. */
+static enum tk_status take_line_end(struct tk_splitter *splitter, size_t *size,
+                                    struct tk_error *error) {
+  size_t position = *size;
+  enum tk_status status;
+  while ((status = reach(splitter, position, error)) == TK_OK && position < available(splitter) &&
+         position - *size < LOOK_AHEAD_LIMIT) {
+    const char byte = *at(splitter, position);
+    if (!is_space(byte)) return TK_OK;
+    position++;
+    if (byte == '\n') {
+      *size = position;
+      return TK_OK;
+    }
+  }
+  return status;
+}
+
+static enum tk_status emit_top_level(struct tk_splitter *splitter, enum tk_record_kind kind,
+                                     size_t text_size, struct tk_record *record,
+                                     struct tk_error *error) {
+  size_t size = text_size;
+  const enum tk_status status = take_line_end(splitter, &size, error);
+  emit(splitter, kind, size, record);
+  record->size = (uint32_t)text_size;
+  return status;
+}
+
+/* ---- faults ---- */
+
+static void begin_fault(struct tk_splitter *splitter, enum tk_rule rule, struct tk_record *record) {
+  size_t size = available(splitter);
+  if (size > sizeof splitter->fault_text) size = sizeof splitter->fault_text;
+  memcpy(splitter->fault_text, at(splitter, 0), size);
+  splitter->fault_offset = splitter->offset;
+  splitter->fault_size = size;
+  *record = (struct tk_record){.kind = TK_RECORD_FAULT,
+                               .rule = rule,
+                               .text = splitter->fault_text,
+                               .message = splitter->fault_message,
+                               .begin_offset = splitter->offset,
+                               .line = splitter->line};
+}
+
+static void end_fault(const struct tk_splitter *splitter, struct tk_record *record) {
+  const uint64_t size = splitter->offset - record->begin_offset;
+  record->end_offset = splitter->offset;
+  record->size = (uint32_t)(size < splitter->fault_size ? size : splitter->fault_size);
+}
+
+/* Consumes the rest of the line. */
+static enum tk_status consume_to_line_end(struct tk_splitter *splitter, struct tk_error *error) {
+  enum tk_status status;
+  while ((status = reach(splitter, 0, error)) == TK_OK && available(splitter) > 0) {
+    const char *newline = memchr(at(splitter, 0), '\n', available(splitter));
+    if (newline) {
+      consume_line(splitter, (size_t)(newline + 1 - at(splitter, 0)), true);
+      return TK_OK;
+    }
+    consume_line(splitter, available(splitter), false);
+  }
+  return status;
+}
+
+/* A line that may begin a document. Up to `error_offset` everything looked like JSON so far, where
+ * pretty-printing, too, begins lines with '{': there it must be an object that begins compactly. */
+static enum tk_status at_new_document(struct tk_splitter *splitter, uint64_t error_offset,
+                                      bool *result, struct tk_error *error) {
+  const enum tk_status status = reach(splitter, 1, error);
+  const size_t left = available(splitter);
+  *result = left == 0;
+  if (status != TK_OK || left == 0) return status;
+  const char first = *at(splitter, 0);
+  if (splitter->offset < error_offset) {
+    *result = first == '{' && left > 1 && *at(splitter, 1) == '"';
+  } else {
+    *result = first == '{' || first == '[';
+  }
+  return TK_OK;
+}
+
+/* Goes on behind the current line, at the next that may begin a document. */
+static enum tk_status resynchronise(struct tk_splitter *splitter, uint64_t error_offset,
+                                    struct tk_record *record, struct tk_error *error) {
+  bool found = false;
+  enum tk_status status = TK_OK;
+  splitter->level_count = 0;
+  while (status == TK_OK && !found) {
+    status = consume_to_line_end(splitter, error);
+    if (status == TK_OK) status = at_new_document(splitter, error_offset, &found, error);
+  }
+  end_fault(splitter, record);
+  return status;
+}
+
+static enum tk_status emit_garbage(struct tk_splitter *splitter, size_t position,
+                                   const char *expected, struct tk_record *record,
+                                   struct tk_error *error) {
+  const uint64_t error_offset = splitter->offset + position;
+  uint64_t line = splitter->line;
+  for (size_t i = 0; i < position; i++) line += *at(splitter, i) == '\n';
+  begin_fault(splitter, TK_RULE_JSON_SYNTAX, record);
+  const unsigned char byte = (unsigned char)*at(splitter, position);
+  char found[16];
+  snprintf(found, sizeof found, byte >= 0x20 && byte < 0x7F ? "'%c'" : "byte 0x%02X", byte);
+  snprintf(splitter->fault_message, sizeof splitter->fault_message,
+           "line %llu, byte %llu: expected %s, found %s; skipped to the next document",
+           (unsigned long long)line, (unsigned long long)error_offset, expected, found);
+  return resynchronise(splitter, error_offset, record, error);
+}
+
+/* Position of the first line after the window's first that begins compactly; 0: none. */
+static size_t find_later_document(const struct tk_splitter *splitter) {
+  const char *next = at(splitter, 0);
+  const char *end = next + available(splitter);
+  while ((next = memchr(next, '\n', (size_t)(end - next)))) {
+    next++;
+    if (next[0] == '{' && next[1] == '"') return (size_t)(next - at(splitter, 0));
+  }
+  return 0;
+}
+
+/* The input ended within a record. Its bytes are not consumed unless something follows that may be
+ * used: then the next ingest of the grown file finds the record whole. */
+static enum tk_status emit_truncated(struct tk_splitter *splitter, struct tk_record *record,
+                                     struct tk_error *error) {
+  const size_t size = available(splitter);
+  const size_t later = find_later_document(splitter);
+  begin_fault(splitter, TK_RULE_RECORD_TRUNCATED, record);
+  snprintf(splitter->fault_message, sizeof splitter->fault_message,
+           "expected the rest of a record, found the end of the %s after %llu bytes",
+           tk_byte_source_truncated(splitter->source) ? "input (its last compressed frame is cut)"
+                                                      : "input",
+           (unsigned long long)size);
+  if (later) return resynchronise(splitter, splitter->offset + size, record, error);
+  record->size = (uint32_t)splitter->fault_size;
+  record->end_offset = splitter->offset;
+  splitter->finished = true;
+  return TK_OK;
+}
+
+/* A value beyond the limit: consumed as it is scanned. */
+static enum tk_status emit_too_long(struct tk_splitter *splitter, struct tk_record *record,
+                                    struct tk_error *error) {
+  struct tk_json_scanner *scanner = &splitter->scanner;
+  enum tk_status status;
+  begin_fault(splitter, TK_RULE_RECORD_TOO_LONG, record);
+  snprintf(splitter->fault_message, sizeof splitter->fault_message,
+           "expected a record of at most %llu bytes; skipped it",
+           (unsigned long long)splitter->options.record_limit);
+  tk_json_scanner_init(scanner);
+  while ((status = reach(splitter, 0, error)) == TK_OK && available(splitter) > 0) {
+    const char *begin = at(splitter, 0);
+    const char *stop = tk_json_scan(scanner, begin, begin + available(splitter));
+    consume(splitter, (size_t)(stop - begin));
+    if (scanner->state == TK_SCAN_DONE) break;
+    if (scanner->state == TK_SCAN_ERROR) {
+      return resynchronise(splitter, splitter->offset, record, error);
+    }
+  }
+  end_fault(splitter, record);
+  return status;
+}
+
+/* ---- values ---- */
+
+enum scan_result { SCAN_VALUE, SCAN_GARBAGE, SCAN_TRUNCATED, SCAN_TOO_LONG };
+
+/* Moves *position from the beginning of a value behind it, or to a fault in it. */
+static enum tk_status scan_value(struct tk_splitter *splitter, size_t *position,
+                                 enum scan_result *result, struct tk_error *error) {
+  struct tk_json_scanner *scanner = &splitter->scanner;
+  tk_json_scanner_init(scanner);
+  for (;;) {
+    const enum tk_status status = reach(splitter, *position, error);
+    if (status != TK_OK) return status;
+    const char *begin = at(splitter, 0);
+    const char *stop = tk_json_scan(scanner, begin + *position, begin + available(splitter));
+    *position = (size_t)(stop - begin);
+    *result = SCAN_VALUE;
+    if (scanner->state == TK_SCAN_DONE) return TK_OK;
+    *result = SCAN_GARBAGE;
+    if (scanner->state == TK_SCAN_ERROR) return TK_OK;
+    *result = SCAN_TRUNCATED;
+    if (splitter->source_ended && *position >= available(splitter)) return TK_OK;
+    *result = SCAN_TOO_LONG;
+    if (*position > splitter->options.record_limit) return TK_OK;
+  }
+}
+
+static enum tk_status emit_scan_fault(struct tk_splitter *splitter, enum scan_result result,
+                                      size_t position, struct tk_record *record,
+                                      struct tk_error *error) {
+  if (result == SCAN_TRUNCATED) return emit_truncated(splitter, record, error);
+  if (result == SCAN_TOO_LONG) return emit_too_long(splitter, record, error);
+  return emit_garbage(splitter, position, splitter->scanner.expected, record, error);
+}
+
+enum key_meaning { KEY_OTHER, KEY_ARRAY, KEY_WRAPPER, KEY_WHOLE };
+
+static bool is_listed(const char *const *list, const char *key, size_t size) {
+  for (; *list; list++) {
+    if (strlen(*list) == size && memcmp(*list, key, size) == 0) return true;
+  }
+  return false;
+}
+
+/* `first` is the first byte of the key's value. */
+static enum key_meaning find_meaning(const struct tk_split_keys *keys, const char *key, size_t size,
+                                     char first) {
+  if (!keys) return KEY_OTHER;
+  if (first == '[' && is_listed(keys->arrays, key, size)) return KEY_ARRAY;
+  if (first == '{' && is_listed(keys->wrappers, key, size)) return KEY_WRAPPER;
+  return is_listed(keys->whole, key, size) ? KEY_WHOLE : KEY_OTHER;
+}
+
+/* A member's key and colon at *position; afterwards it is at the value. */
+static enum tk_status scan_key(struct tk_splitter *splitter, size_t *position,
+                               enum key_meaning *meaning, enum scan_result *result,
+                               struct tk_error *error) {
+  const size_t begin = *position;
+  enum tk_status status = reach(splitter, *position, error);
+  if (status != TK_OK) return status;
+  *meaning = KEY_OTHER;
+  if (*position < available(splitter) && *at(splitter, *position) != '"') {
+    splitter->scanner.expected = "a key";
+    *result = SCAN_GARBAGE;
+    return TK_OK;
+  }
+  status = scan_value(splitter, position, result, error);
+  if (status != TK_OK || *result != SCAN_VALUE) return status;
+  const size_t key_end = *position;
+  if ((status = skip_space(splitter, position, error)) != TK_OK) return status;
+  if (*position >= available(splitter)) {
+    *result = SCAN_TRUNCATED;
+    return TK_OK;
+  }
+  if (*at(splitter, *position) != ':') {
+    splitter->scanner.expected = "':' after a key";
+    *result = SCAN_GARBAGE;
+    return TK_OK;
+  }
+  ++*position;
+  if ((status = skip_space(splitter, position, error)) != TK_OK) return status;
+  const char *key = at(splitter, begin + 1);
+  const size_t size = key_end - begin - 2;
+  const char first = *position < available(splitter) ? *at(splitter, *position) : '\0';
+  *meaning = find_meaning(splitter->keys, key, size, first);
+  return TK_OK;
+}
+
+/* Looks through an object's members for one that says how to read it. *split: at its arrays.
+ * Otherwise *position is behind the object, or result says why not. */
+static enum tk_status classify_document(struct tk_splitter *splitter, bool *split, size_t *position,
+                                        enum scan_result *result, struct tk_error *error) {
+  enum key_meaning meaning = KEY_OTHER;
+  enum tk_status status = TK_OK;
+  *split = false;
+  *position = 1;
+  *result = SCAN_VALUE;
+  for (bool first = true;; first = false) {
+    if ((status = skip_space(splitter, position, error)) != TK_OK) return status;
+    if (*position >= available(splitter)) break;
+    const char byte = *at(splitter, *position);
+    if (byte == '}' || (!first && byte != ',')) break;
+    if (!first) ++*position;
+    if ((status = skip_space(splitter, position, error)) != TK_OK) return status;
+    status = scan_key(splitter, position, &meaning, result, error);
+    if (status != TK_OK || *result != SCAN_VALUE) return status;
+    *split = meaning == KEY_ARRAY || meaning == KEY_WRAPPER;
+    if (*split) return TK_OK;
+    if (meaning == KEY_WHOLE) break;
+    status = scan_value(splitter, position, result, error);
+    if (status != TK_OK || *result != SCAN_VALUE) return status;
+  }
+  *position = 0;
+  return scan_value(splitter, position, result, error);
+}
+
+/* ---- levels ---- */
+
+static void push_level(struct tk_splitter *splitter, enum level_kind kind) {
+  splitter->levels[splitter->level_count++] = (struct level){.kind = kind};
+}
+
+static bool is_array(const struct level *level) {
+  return level->kind == LEVEL_ITEMS || level->kind == LEVEL_DOCUMENTS;
+}
+
+/* The container ends here. *emitted: that was a document. */
+static enum tk_status pop_level(struct tk_splitter *splitter, struct tk_record *record,
+                                bool *emitted, struct tk_error *error) {
+  const enum level_kind kind = splitter->levels[--splitter->level_count].kind;
+  consume(splitter, 1);
+  *emitted = kind == LEVEL_DOCUMENT;
+  if (!*emitted) return TK_OK;
+  const enum tk_status status = emit_top_level(splitter, TK_RECORD_END, 0, record, error);
+  return status;
+}
+
+static enum tk_status next_item(struct tk_splitter *splitter, struct tk_record *record,
+                                bool *emitted, struct tk_error *error) {
+  const struct level *level = &splitter->levels[splitter->level_count - 1];
+  const enum tk_record_kind kind = level->kind == LEVEL_ITEMS ? TK_RECORD_ELEMENT : TK_RECORD_WHOLE;
+  enum scan_result result;
+  size_t position = 0;
+  if (*at(splitter, 0) == '[' && level->kind == LEVEL_DOCUMENTS &&
+      splitter->level_count < LEVEL_LIMIT) {
+    consume(splitter, 1);
+    push_level(splitter, LEVEL_DOCUMENTS);
+    return TK_OK;
+  }
+  const enum tk_status status = scan_value(splitter, &position, &result, error);
+  if (status != TK_OK) return status;
+  *emitted = true;
+  if (result != SCAN_VALUE) return emit_scan_fault(splitter, result, position, record, error);
+  emit(splitter, kind, position, record);
+  return TK_OK;
+}
+
+static enum tk_status next_member(struct tk_splitter *splitter, struct tk_record *record,
+                                  bool *emitted, struct tk_error *error) {
+  enum key_meaning meaning;
+  enum scan_result result;
+  size_t position = 0;
+  enum tk_status status = scan_key(splitter, &position, &meaning, &result, error);
+  if (status != TK_OK) return status;
+  if (result == SCAN_VALUE && splitter->level_count < LEVEL_LIMIT &&
+      (meaning == KEY_ARRAY || meaning == KEY_WRAPPER)) {
+    consume(splitter, position + 1);
+    push_level(splitter, meaning == KEY_ARRAY ? LEVEL_ITEMS : LEVEL_WRAPPER);
+    return TK_OK;
+  }
+  if (result == SCAN_VALUE) {
+    const size_t value_begin = position;
+    status = scan_value(splitter, &position, &result, error);
+    if (status != TK_OK) return status;
+    if (result == SCAN_TOO_LONG) consume(splitter, value_begin);
+  }
+  *emitted = true;
+  if (result != SCAN_VALUE) return emit_scan_fault(splitter, result, position, record, error);
+  emit(splitter, TK_RECORD_MEMBERS, position, record);
+  return TK_OK;
+}
+
+/* One step inside a split document or a top-level array. */
+static enum tk_status step_in_level(struct tk_splitter *splitter, struct tk_record *record,
+                                    bool *emitted, struct tk_error *error) {
+  struct level *level = &splitter->levels[splitter->level_count - 1];
+  enum tk_status status = consume_space(splitter, error);
+  if (status != TK_OK) return status;
+  *emitted = available(splitter) == 0;
+  if (*emitted) return emit_truncated(splitter, record, error);
+  const char byte = *at(splitter, 0);
+  if (byte == (is_array(level) ? ']' : '}')) return pop_level(splitter, record, emitted, error);
+  if (level->after_item) {
+    if (byte != ',') {
+      *emitted = true;
+      return emit_garbage(splitter, 0, is_array(level) ? "',' or ']'" : "',' or '}'", record,
+                          error);
+    }
+    consume(splitter, 1);
+    if ((status = consume_space(splitter, error)) != TK_OK) return status;
+    *emitted = available(splitter) == 0;
+    if (*emitted) return emit_truncated(splitter, record, error);
+  }
+  level->after_item = true;
+  return is_array(level) ? next_item(splitter, record, emitted, error)
+                         : next_member(splitter, record, emitted, error);
+}
+
+/* ---- top level ---- */
+
+/* Whether the value that ended before `position` may be over: what follows cannot continue it. */
+static enum tk_status check_following(struct tk_splitter *splitter, size_t position, bool *over,
+                                      struct tk_error *error) {
+  const size_t limit = position + LOOK_AHEAD_LIMIT;
+  enum tk_status status;
+  *over = true;
+  while ((status = reach(splitter, position, error)) == TK_OK && position < available(splitter) &&
+         position < limit) {
+    const char byte = *at(splitter, position++);
+    if (is_space(byte)) continue;
+    *over = byte != ',' && byte != ']' && byte != '}';
+    return TK_OK;
+  }
+  return status;
+}
+
+/* Size of the line at hand with its line end, 0 if it is the last or too long. */
+static enum tk_status measure_line(struct tk_splitter *splitter, size_t *size,
+                                   struct tk_error *error) {
+  size_t searched = 0;
+  *size = 0;
+  while (searched < splitter->options.line_limit) {
+    const enum tk_status status = reach(splitter, searched, error);
+    if (status != TK_OK) return status;
+    if (searched >= available(splitter)) return TK_OK;
+    size_t span = available(splitter);
+    if (span > splitter->options.line_limit) span = splitter->options.line_limit;
+    const char *newline = memchr(at(splitter, searched), '\n', span - searched);
+    if (newline) {
+      *size = (size_t)(newline + 1 - at(splitter, 0));
+      return TK_OK;
+    }
+    searched = span;
+  }
+  return TK_OK;
+}
+
+/* The fast path: a line from '{' to '}'. */
+static enum tk_status try_line(struct tk_splitter *splitter, struct tk_record *record,
+                               bool *emitted, struct tk_error *error) {
+  size_t size;
+  bool over;
+  *emitted = false;
+  enum tk_status status = measure_line(splitter, &size, error);
+  if (status != TK_OK || size == 0) return status;
+  size_t text_size = size;
+  while (is_space(*at(splitter, text_size - 1))) text_size--;
+  if (*at(splitter, text_size - 1) != '}') return TK_OK;
+  status = check_following(splitter, size, &over, error);
+  if (status != TK_OK || !over) return status;
+  *record = (struct tk_record){.kind = TK_RECORD_WHOLE,
+                               .size = (uint32_t)text_size,
+                               .text = at(splitter, 0),
+                               .begin_offset = splitter->offset,
+                               .line = splitter->line};
+  consume_line(splitter, size, true);
+  record->end_offset = splitter->offset;
+  *emitted = true;
+  return TK_OK;
+}
+
+static enum tk_status next_document(struct tk_splitter *splitter, struct tk_record *record,
+                                    bool *emitted, struct tk_error *error) {
+  bool split;
+  size_t position;
+  enum scan_result result;
+  enum tk_status status = try_line(splitter, record, emitted, error);
+  if (status != TK_OK || *emitted) return status;
+  status = classify_document(splitter, &split, &position, &result, error);
+  if (status != TK_OK) return status;
+  if (split) {
+    consume(splitter, 1);
+    push_level(splitter, LEVEL_DOCUMENT);
+    return TK_OK;
+  }
+  *emitted = true;
+  if (result != SCAN_VALUE) return emit_scan_fault(splitter, result, position, record, error);
+  return emit_top_level(splitter, TK_RECORD_WHOLE, position, record, error);
+}
+
+static enum tk_status skip_byte_order_mark(struct tk_splitter *splitter, struct tk_error *error) {
+  const enum tk_status status = reach(splitter, 2, error);
+  if (status == TK_OK && available(splitter) >= 3 &&
+      memcmp(at(splitter, 0), "\xEF\xBB\xBF", 3) == 0) {
+    consume(splitter, 3);
+  }
+  return status;
+}
+
+static enum tk_status step_at_top(struct tk_splitter *splitter, struct tk_record *record,
+                                  bool *emitted, struct tk_error *error) {
+  enum tk_status status = TK_OK;
+  if (splitter->offset == 0) status = skip_byte_order_mark(splitter, error);
+  if (status == TK_OK) status = consume_space(splitter, error);
+  if (status != TK_OK) return status;
+  if (available(splitter) == 0) {
+    splitter->finished = true;
+    return TK_OK;
+  }
+  const char byte = *at(splitter, 0);
+  if (byte == '{') return next_document(splitter, record, emitted, error);
+  if (byte == '[') {
+    consume(splitter, 1);
+    push_level(splitter, LEVEL_DOCUMENTS);
+    return TK_OK;
+  }
+  *emitted = true;
+  return emit_garbage(splitter, 0, "'{' or '['", record, error);
+}
+
+enum tk_status tk_splitter_next(struct tk_splitter *splitter, struct tk_record *record, bool *found,
+                                struct tk_error *error) {
+  enum tk_status status = TK_OK;
+  *found = false;
+  while (status == TK_OK && !*found && !splitter->finished) {
+    status = splitter->level_count > 0 ? step_in_level(splitter, record, found, error)
+                                       : step_at_top(splitter, record, found, error);
+  }
+  if (status != TK_OK) *found = false;
+  return status;
+}
+
+/* ---- life, hashes ---- */
+
+enum tk_status tk_splitter_create(struct tk_byte_source *source,
+                                  const struct tk_splitter_options *options,
+                                  struct tk_splitter **splitter_out, struct tk_error *error) {
+  struct tk_splitter *splitter = sqlite3_malloc64(sizeof *splitter);
+  *splitter_out = NULL;
+  if (!splitter) return tk_nomem(error);
+  memset(splitter, 0, sizeof *splitter);
+  splitter->source = source;
+  splitter->options = *options;
+  splitter->line = 1;
+  if (!splitter->options.line_limit) splitter->options.line_limit = TK_SPLITTER_LINE_LIMIT;
+  if (!splitter->options.record_limit) splitter->options.record_limit = TK_SPLITTER_RECORD_LIMIT;
+  tk_hash_init(&splitter->hash);
+  const enum tk_status status = refill(splitter, error);
+  if (status == TK_OK) {
+    *splitter_out = splitter;
+  } else {
+    tk_splitter_free(splitter);
+  }
+  return status;
+}
+
+void tk_splitter_set_keys(struct tk_splitter *splitter, const struct tk_split_keys *keys) {
+  splitter->keys = keys;
+}
+
+void tk_splitter_free(struct tk_splitter *splitter) {
+  if (!splitter) return;
+  sqlite3_free(splitter->buffer);
+  sqlite3_free(splitter);
+}
+
+uint64_t tk_splitter_offset(const struct tk_splitter *splitter) {
+  return splitter->offset;
+}
+
+uint64_t tk_splitter_hash(const struct tk_splitter *splitter) {
+  return tk_hash_digest(&splitter->hash);
+}
+
+enum tk_status tk_splitter_head(struct tk_splitter *splitter, size_t size, const char **head_out,
+                                size_t *size_out, struct tk_error *error) {
+  const enum tk_status status = size > 0 ? reach(splitter, size - 1, error) : TK_OK;
+  *head_out = at(splitter, 0);
+  *size_out = available(splitter) < size ? available(splitter) : size;
+  return status;
+}
+
+void tk_splitter_watch(struct tk_splitter *splitter, uint64_t offset) {
+  splitter->watch_offset = offset;
+  splitter->watching = true;
+  if (offset == splitter->offset) {
+    splitter->watch_hash = tk_hash_digest(&splitter->hash);
+    splitter->watching = false;
+  }
+}
+
+bool tk_splitter_watched(const struct tk_splitter *splitter, uint64_t *hash_out) {
+  *hash_out = splitter->watch_hash;
+  return !splitter->watching;
+}
