@@ -107,7 +107,7 @@ static uint32_t judge_trace_digits(uint32_t digits, bool prefixed) {
   return TK_ID_TEXT;
 }
 
-uint32_t tk_trace_id_parse(struct tk_text text, uint8_t id[16]) {
+uint32_t tk_trace_id_read(struct tk_text text, uint8_t id[16]) {
   uint32_t form = 0;
   if (text.size == 0) {
     memset(id, 0, 16);
@@ -133,7 +133,7 @@ static void hash_span_text(struct tk_text text, uint8_t id[8]) {
   for (int i = 0; i < 8; i++) id[i] = (uint8_t)(hash >> (8 * i));
 }
 
-uint32_t tk_span_id_parse(struct tk_text text, uint8_t id[8]) {
+uint32_t tk_span_id_read(struct tk_text text, uint8_t id[8]) {
   uint32_t form = 0;
   if (text.size == 0) {
     memset(id, 0, 8);

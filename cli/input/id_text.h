@@ -20,7 +20,7 @@ enum tk_id_form {
 };
 
 /** Both return bits of enum tk_id_form; 0: exactly as OTLP/JSON wants it. */
-uint32_t tk_trace_id_parse(struct tk_text text, uint8_t id[16]);
-uint32_t tk_span_id_parse(struct tk_text text, uint8_t id[8]);
+uint32_t tk_trace_id_read(struct tk_text text, uint8_t id[16]);
+uint32_t tk_span_id_read(struct tk_text text, uint8_t id[8]);
 
 #endif

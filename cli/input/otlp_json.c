@@ -779,7 +779,7 @@ static void set_issue_ids(struct tk_issue *issue, const struct tk_span *span) {
 
 static void resolve_trace_id(struct parser *parser, struct tk_span *span, struct tk_text text,
                              struct tk_text raw) {
-  const uint32_t form = tk_trace_id_parse(text, span->trace_id);
+  const uint32_t form = tk_trace_id_read(text, span->trace_id);
   if (form & (TK_ID_EMPTY | TK_ID_ZERO)) {
     synthesise(parser, raw, 'T', span->trace_id, sizeof span->trace_id);
     span->presence |= TK_SPAN_SYNTHETIC_TRACE_ID;
@@ -798,7 +798,7 @@ static void resolve_trace_id(struct parser *parser, struct tk_span *span, struct
 
 static void resolve_span_id(struct parser *parser, struct tk_span *span, struct tk_text text,
                             struct tk_text raw) {
-  const uint32_t form = tk_span_id_parse(text, span->span_id);
+  const uint32_t form = tk_span_id_read(text, span->span_id);
   if (form & (TK_ID_EMPTY | TK_ID_ZERO)) {
     synthesise(parser, raw, 'S', span->span_id, sizeof span->span_id);
     span->presence |= TK_SPAN_SYNTHETIC_SPAN_ID;
@@ -815,7 +815,7 @@ static void resolve_span_id(struct parser *parser, struct tk_span *span, struct 
 
 static void resolve_parent_id(struct parser *parser, struct tk_span *span, struct tk_text text) {
   if (text.size == 0) return;
-  const uint32_t form = tk_span_id_parse(text, span->parent_span_id);
+  const uint32_t form = tk_span_id_read(text, span->parent_span_id);
   if (form & TK_ID_ZERO) {
     span->presence |= TK_SPAN_ZERO_PARENT;
     return;
@@ -841,7 +841,7 @@ static void report_made_up_ids(struct parser *parser, const struct tk_span *span
   }
   if (span->presence & TK_SPAN_SYNTHETIC_SPAN_ID) {
     uint8_t ignored[8];
-    if (tk_span_id_parse(id, ignored) & TK_ID_TEXT) return;
+    if (tk_span_id_read(id, ignored) & TK_ID_TEXT) return;
     set_issue_ids(
         tk_builder_issue(parser->builder, id.size ? TK_RULE_SPAN_ID_ZERO : TK_RULE_SPAN_ID_MISSING,
                          raw, "span without a span id; stored under a made-up one"),
@@ -897,8 +897,8 @@ static void parse_events(struct parser *parser, struct tk_span *span) {
 
 static void resolve_link_ids(struct parser *parser, struct tk_link *link, struct tk_text trace,
                              struct tk_text span) {
-  const uint32_t trace_form = tk_trace_id_parse(trace, link->trace_id);
-  const uint32_t span_form = tk_span_id_parse(span, link->span_id);
+  const uint32_t trace_form = tk_trace_id_read(trace, link->trace_id);
+  const uint32_t span_form = tk_span_id_read(span, link->span_id);
   if ((trace_form | span_form) & (TK_ID_EMPTY | TK_ID_ZERO)) {
     tk_builder_issue(parser->builder, TK_RULE_LINK_ID_MISSING, trace.size ? trace : span,
                      "a link without a trace id or span id; kept with zeros");

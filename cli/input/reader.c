@@ -39,11 +39,11 @@ struct unit {
   enum tk_status status;
 };
 
-struct tk_reader {
+struct tk_input {
   struct tk_byte_source *source;
   struct tk_splitter *splitter;
   const struct tk_input_format *format;
-  struct tk_reader_options options;
+  struct tk_input_options options;
   uint64_t head_hash;
   uint64_t offset; /* where the next unit begins */
   bool input_ended;
@@ -77,7 +77,7 @@ static void free_unit(struct unit *unit) {
 }
 
 /* Keeps one unit's memory for the next, unless a giant record has been in it. */
-static void recycle_unit(struct tk_reader *reader, struct unit *unit) {
+static void recycle_unit(struct tk_input *reader, struct unit *unit) {
   const size_t largest_kept = 4 * TK_READER_BATCH_BYTES;
   if (unit->capacity > largest_kept) {
     free_unit(unit);
@@ -87,7 +87,7 @@ static void recycle_unit(struct tk_reader *reader, struct unit *unit) {
   reader->spare = unit;
 }
 
-static struct unit *obtain_unit(struct tk_reader *reader) {
+static struct unit *obtain_unit(struct tk_input *reader) {
   struct unit *unit = reader->spare;
   if (unit) {
     reader->spare = unit->next;
@@ -140,7 +140,7 @@ static enum tk_status append_record(struct unit *unit, const struct tk_record *r
 }
 
 /* Fills a unit with the next records. What was read before a failure is still delivered. */
-static enum tk_status fill_unit(struct tk_reader *reader, struct unit *unit,
+static enum tk_status fill_unit(struct tk_input *reader, struct unit *unit,
                                 struct tk_error *error) {
   enum tk_status status = TK_OK;
   unit->begin_offset = unit->end_offset = reader->offset;
@@ -196,7 +196,7 @@ static void parse_unit(const struct tk_input_format *format, struct tk_batch_bui
   unit->status = tk_batch_builder_finish(builder, &unit->batch, NULL);
 }
 
-static struct unit *take_unparsed(struct tk_reader *reader) {
+static struct unit *take_unparsed(struct tk_input *reader) {
   while (!reader->stopping && !reader->unparsed) {
     pthread_cond_wait(&reader->work_ready, &reader->mutex);
   }
@@ -207,7 +207,7 @@ static struct unit *take_unparsed(struct tk_reader *reader) {
 }
 
 static void *run_parser(void *context) {
-  struct tk_reader *reader = context;
+  struct tk_input *reader = context;
   struct tk_batch_builder builder = {0};
   struct unit *unit;
   pthread_mutex_lock(&reader->mutex);
@@ -224,7 +224,7 @@ static void *run_parser(void *context) {
 }
 
 /* Fewer threads than asked for, or none, are no failure. */
-static void start_threads(struct tk_reader *reader) {
+static void start_threads(struct tk_input *reader) {
   unsigned wanted = reader->options.thread_count;
   if (wanted < 2) return;
   if (wanted > MAX_THREADS) wanted = MAX_THREADS;
@@ -240,7 +240,7 @@ static void start_threads(struct tk_reader *reader) {
   }
 }
 
-static void stop_threads(struct tk_reader *reader) {
+static void stop_threads(struct tk_input *reader) {
   if (!reader->synchronised) return;
   pthread_mutex_lock(&reader->mutex);
   reader->stopping = true;
@@ -254,7 +254,7 @@ static void stop_threads(struct tk_reader *reader) {
 
 /* ---- batches ---- */
 
-static void enqueue(struct tk_reader *reader, struct unit *unit) {
+static void enqueue(struct tk_input *reader, struct unit *unit) {
   reader->in_flight_bytes += unit->capacity;
   reader->in_flight_units++;
   if (reader->thread_count == 0) {
@@ -275,14 +275,14 @@ static void enqueue(struct tk_reader *reader, struct unit *unit) {
   pthread_mutex_unlock(&reader->mutex);
 }
 
-static bool wants_more(const struct tk_reader *reader) {
+static bool wants_more(const struct tk_input *reader) {
   if (reader->input_ended) return false;
   if (reader->in_flight_units == 0) return true;
   return reader->thread_count > 0 && reader->in_flight_bytes < IN_FLIGHT_LIMIT &&
          reader->in_flight_units < UNITS_PER_THREAD * reader->thread_count;
 }
 
-static void split_more(struct tk_reader *reader) {
+static void split_more(struct tk_input *reader) {
   while (wants_more(reader)) {
     struct unit *unit = obtain_unit(reader);
     if (unit) {
@@ -299,7 +299,7 @@ static void split_more(struct tk_reader *reader) {
   }
 }
 
-static struct unit *dequeue(struct tk_reader *reader) {
+static struct unit *dequeue(struct tk_input *reader) {
   struct unit *unit = reader->oldest;
   if (!unit) return NULL;
   if (reader->thread_count > 0) {
@@ -315,8 +315,8 @@ static struct unit *dequeue(struct tk_reader *reader) {
   return unit;
 }
 
-enum tk_status tk_reader_next(struct tk_reader *reader, struct tk_batch **batch_out,
-                              struct tk_error *error) {
+enum tk_status tk_input_next(struct tk_input *reader, struct tk_batch **batch_out,
+                             struct tk_error *error) {
   *batch_out = NULL;
   split_more(reader);
   struct unit *unit = dequeue(reader);
@@ -339,7 +339,7 @@ enum tk_status tk_reader_next(struct tk_reader *reader, struct tk_batch **batch_
 
 /* ---- resuming ---- */
 
-static enum tk_status restart_splitter(struct tk_reader *reader, struct tk_error *error) {
+static enum tk_status restart_splitter(struct tk_input *reader, struct tk_error *error) {
   const struct tk_splitter_options options = {.line_limit = reader->options.line_limit,
                                               .record_limit = reader->options.record_limit};
   tk_splitter_free(reader->splitter);
@@ -365,7 +365,7 @@ static const struct tk_progress *find_next_candidate(const struct tk_progress *c
 
 /* Goes on to the end of the record `offset` is in or behind. *hash_out is that of the bytes before
  * `offset`, *reached false if the input is shorter or a record spans the offset. */
-static enum tk_status advance_to(struct tk_reader *reader, uint64_t offset, uint64_t *hash_out,
+static enum tk_status advance_to(struct tk_input *reader, uint64_t offset, uint64_t *hash_out,
                                  bool *reached, struct tk_error *error) {
   struct tk_record record = {0};
   bool found = true;
@@ -383,7 +383,7 @@ static enum tk_status advance_to(struct tk_reader *reader, uint64_t offset, uint
 }
 
 /* One pass over the input: the matching candidate with the largest offset. */
-static enum tk_status find_match(struct tk_reader *reader, const struct tk_progress *candidates,
+static enum tk_status find_match(struct tk_input *reader, const struct tk_progress *candidates,
                                  size_t count, const struct tk_progress **matched_out,
                                  struct tk_error *error) {
   const struct tk_progress *candidate = find_next_candidate(candidates, count, 0);
@@ -401,9 +401,9 @@ static enum tk_status find_match(struct tk_reader *reader, const struct tk_progr
   return TK_OK;
 }
 
-enum tk_status tk_reader_resume(struct tk_reader *reader, const struct tk_progress *candidates,
-                                size_t count, const struct tk_progress **matched_out,
-                                struct tk_error *error) {
+enum tk_status tk_input_resume(struct tk_input *reader, const struct tk_progress *candidates,
+                               size_t count, const struct tk_progress **matched_out,
+                               struct tk_error *error) {
   uint64_t hash;
   bool reached;
   *matched_out = NULL;
@@ -414,7 +414,7 @@ enum tk_status tk_reader_resume(struct tk_reader *reader, const struct tk_progre
   if (status == TK_OK) status = restart_splitter(reader, error);
   if (status == TK_OK) status = find_match(reader, candidates, count, matched_out, error);
   if (status == TK_OK || status == TK_CORRUPT || status == TK_IO) {
-    /* Broken input is for tk_reader_next to report, after what came before it. */
+    /* Broken input is for tk_input_next to report, after what came before it. */
     status = tk_byte_source_rewind(reader->source, error);
   }
   if (status == TK_OK) status = restart_splitter(reader, error);
@@ -428,7 +428,7 @@ enum tk_status tk_reader_resume(struct tk_reader *reader, const struct tk_progre
 
 /* ---- life ---- */
 
-static enum tk_status choose_format(struct tk_reader *reader, struct tk_error *error) {
+static enum tk_status choose_format(struct tk_input *reader, struct tk_error *error) {
   const char *name = reader->options.format;
   const char *head;
   size_t size;
@@ -443,10 +443,10 @@ static enum tk_status choose_format(struct tk_reader *reader, struct tk_error *e
   return TK_OK;
 }
 
-enum tk_status tk_reader_open_source(struct tk_byte_source *source,
-                                     const struct tk_reader_options *options,
-                                     struct tk_reader **reader_out, struct tk_error *error) {
-  struct tk_reader *reader = sqlite3_malloc64(sizeof *reader);
+enum tk_status tk_input_open_source(struct tk_byte_source *source,
+                                    const struct tk_input_options *options,
+                                    struct tk_input **reader_out, struct tk_error *error) {
+  struct tk_input *reader = sqlite3_malloc64(sizeof *reader);
   *reader_out = NULL;
   if (!reader) {
     tk_byte_source_close(source);
@@ -458,7 +458,7 @@ enum tk_status tk_reader_open_source(struct tk_byte_source *source,
   if (!reader->options.batch_bytes) reader->options.batch_bytes = TK_READER_BATCH_BYTES;
   const enum tk_status status = choose_format(reader, error);
   if (status != TK_OK) {
-    tk_reader_close(reader);
+    tk_input_close(reader);
     return status;
   }
   start_threads(reader);
@@ -466,16 +466,16 @@ enum tk_status tk_reader_open_source(struct tk_byte_source *source,
   return TK_OK;
 }
 
-enum tk_status tk_reader_open(const char *path, const struct tk_reader_options *options,
-                              struct tk_reader **reader_out, struct tk_error *error) {
+enum tk_status tk_input_open(const char *path, const struct tk_input_options *options,
+                             struct tk_input **reader_out, struct tk_error *error) {
   struct tk_byte_source *source;
   *reader_out = NULL;
   const enum tk_status status = tk_byte_source_open(path, &source, error);
   if (status != TK_OK) return status;
-  return tk_reader_open_source(source, options, reader_out, error);
+  return tk_input_open_source(source, options, reader_out, error);
 }
 
-void tk_reader_close(struct tk_reader *reader) {
+void tk_input_close(struct tk_input *reader) {
   if (!reader) return;
   stop_threads(reader);
   while (reader->oldest) {
@@ -494,18 +494,18 @@ void tk_reader_close(struct tk_reader *reader) {
   sqlite3_free(reader);
 }
 
-uint64_t tk_reader_head_hash(const struct tk_reader *reader) {
+uint64_t tk_input_head_hash(const struct tk_input *reader) {
   return reader->head_hash;
 }
 
-const char *tk_reader_format(const struct tk_reader *reader) {
+const char *tk_input_format_name(const struct tk_input *reader) {
   return reader->format->name;
 }
 
-uint64_t tk_reader_position(const struct tk_reader *reader) {
+uint64_t tk_input_position(const struct tk_input *reader) {
   return tk_byte_source_position(reader->source);
 }
 
-uint64_t tk_reader_size(const struct tk_reader *reader) {
+uint64_t tk_input_size(const struct tk_input *reader) {
   return tk_byte_source_size(reader->source);
 }

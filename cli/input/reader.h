@@ -1,8 +1,8 @@
 /** @file reader.h  From a file to batches of spans, in input order.
  *
- *     tk_reader_open(path, &options, &reader, error);
- *     while (tk_reader_next(reader, &batch, error) == TK_OK && batch) { ... owns batch ... }
- *     tk_reader_close(reader);
+ *     tk_input_open(path, &options, &reader, error);
+ *     while (tk_input_next(reader, &batch, error) == TK_OK && batch) { ... owns batch ... }
+ *     tk_input_close(reader);
  *
  * A batch covers about TK_READER_BATCH_BYTES of decoded input, or one record if that is more. Where
  * batches begin and end, and what is in them, depends on the input's bytes alone: not on the number
@@ -20,11 +20,11 @@
 
 #define TK_READER_BATCH_BYTES ((size_t)256 << 10)
 
-struct tk_reader;
+struct tk_input;
 
-struct tk_reader_options {
+struct tk_input_options {
   const char *format;    /**< name of a format; NULL: recognise it */
-  unsigned thread_count; /**< threads that parse; 0 or 1: the caller's own, in tk_reader_next */
+  unsigned thread_count; /**< threads that parse; 0 or 1: the caller's own, in tk_input_next */
   size_t batch_bytes;    /**< the rest are for tests; 0: the defaults */
   size_t line_limit;
   size_t record_limit;
@@ -32,34 +32,34 @@ struct tk_reader_options {
 
 /** `path` "-" is standard input; `options` may be NULL. TK_INVALID: no such format; and as
  * tk_byte_source_open. */
-enum tk_status tk_reader_open(const char *path, const struct tk_reader_options *options,
-                              struct tk_reader **reader_out, struct tk_error *error);
+enum tk_status tk_input_open(const char *path, const struct tk_input_options *options,
+                             struct tk_input **reader_out, struct tk_error *error);
 /** Takes `source` over, also on failure. */
-enum tk_status tk_reader_open_source(struct tk_byte_source *source,
-                                     const struct tk_reader_options *options,
-                                     struct tk_reader **reader_out, struct tk_error *error);
+enum tk_status tk_input_open_source(struct tk_byte_source *source,
+                                    const struct tk_input_options *options,
+                                    struct tk_input **reader_out, struct tk_error *error);
 /** Stops threads and frees; may be called at any time, and with NULL. */
-void tk_reader_close(struct tk_reader *reader);
+void tk_input_close(struct tk_input *reader);
 
 /** The next batch, which the caller frees; NULL at the end. A failure (TK_IO, TK_CORRUPT, TK_NOMEM)
  * comes after all batches before it, and again on every later call. */
-enum tk_status tk_reader_next(struct tk_reader *reader, struct tk_batch **batch_out,
-                              struct tk_error *error);
+enum tk_status tk_input_next(struct tk_input *reader, struct tk_batch **batch_out,
+                             struct tk_error *error);
 
 /** Continues an earlier ingest: goes forward to the largest offset of a candidate whose hash is
  * that of the input up to there, so that the next batch begins there. Call it before the first
- * tk_reader_next. *matched_out is that candidate, or NULL: none, reading starts at the beginning.
+ * tk_input_next. *matched_out is that candidate, or NULL: none, reading starts at the beginning.
  * Input that cannot be read twice, as a pipe, continues nowhere. */
-enum tk_status tk_reader_resume(struct tk_reader *reader, const struct tk_progress *candidates,
-                                size_t count, const struct tk_progress **matched_out,
-                                struct tk_error *error);
+enum tk_status tk_input_resume(struct tk_input *reader, const struct tk_progress *candidates,
+                               size_t count, const struct tk_progress **matched_out,
+                               struct tk_error *error);
 
 /** tk_hash64 of the first min(TK_SOURCE_HEAD_SIZE, all) decoded bytes. */
-uint64_t tk_reader_head_hash(const struct tk_reader *reader);
+uint64_t tk_input_head_hash(const struct tk_input *reader);
 /** Name of the format. */
-const char *tk_reader_format(const struct tk_reader *reader);
+const char *tk_input_format_name(const struct tk_input *reader);
 /** For progress bars: encoded bytes read so far, and in all (0: not known). */
-uint64_t tk_reader_position(const struct tk_reader *reader);
-uint64_t tk_reader_size(const struct tk_reader *reader);
+uint64_t tk_input_position(const struct tk_input *reader);
+uint64_t tk_input_size(const struct tk_input *reader);
 
 #endif

@@ -36,12 +36,12 @@ static void add_batch(struct totals *totals, const struct tk_batch *batch) {
 
 static enum tk_status read_file(const char *path, unsigned threads, struct totals *totals,
                                 struct tk_error *error) {
-  const struct tk_reader_options options = {.thread_count = threads};
-  struct tk_reader *reader;
+  const struct tk_input_options options = {.thread_count = threads};
+  struct tk_input *reader;
   struct tk_batch *batch;
-  enum tk_status status = tk_reader_open(path, &options, &reader, error);
+  enum tk_status status = tk_input_open(path, &options, &reader, error);
   if (status != TK_OK) return status;
-  while ((status = tk_reader_next(reader, &batch, error)) == TK_OK && batch) {
+  while ((status = tk_input_next(reader, &batch, error)) == TK_OK && batch) {
     add_batch(totals, batch);
     for (uint32_t i = 0; i < batch->issue_count && getenv("SHOW_ISSUES"); i++) {
       const struct tk_issue *issue = &batch->issues[i];
@@ -50,7 +50,7 @@ static enum tk_status read_file(const char *path, unsigned threads, struct total
     }
     tk_batch_free(batch);
   }
-  tk_reader_close(reader);
+  tk_input_close(reader);
   return status;
 }
 
