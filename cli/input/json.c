@@ -297,7 +297,7 @@ struct tk_text tk_json_number(struct tk_json *json) {
   return (struct tk_text){begin, (uint32_t)(end - begin)};
 }
 
-void tk_json_literal(struct tk_json *json) {
+void tk_json_read_literal(struct tk_json *json) {
   static const struct {
     const char *text;
     size_t size;
@@ -378,7 +378,7 @@ static void skip_scalar(struct tk_json *json, enum tk_json_type type) {
   } else if (type == TK_JSON_NUMBER) {
     tk_json_number(json);
   } else {
-    tk_json_literal(json);
+    tk_json_read_literal(json);
   }
 }
 

@@ -65,7 +65,7 @@ struct tk_json_string tk_json_key(struct tk_json *json);
 /** Text of a number, checked against JSON's grammar. */
 struct tk_text tk_json_number(struct tk_json *json);
 /** Takes `true`, `false` or `null`, whichever tk_json_peek announced. */
-void tk_json_literal(struct tk_json *json);
+void tk_json_read_literal(struct tk_json *json);
 /** Takes any value, checking it, and returns its text. */
 struct tk_text tk_json_skip(struct tk_json *json);
 
