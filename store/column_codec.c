@@ -133,9 +133,10 @@ static enum tk_status open_list(struct tk_column *column, struct tk_byte_reader 
   column->memory_bytes += state->list.memory_bytes;
   column->texts = allocate(column, column->value_count, sizeof *column->texts);
   state->text_blocks = allocate(column, state->block_count, sizeof *state->text_blocks);
-  if (!column->texts || !state->text_blocks) return tk_nomem(error);
-  memset(state->text_blocks, 0, state->block_count * sizeof *state->text_blocks);
-  return TK_OK;
+  if (state->text_blocks) {
+    memset(state->text_blocks, 0, state->block_count * sizeof *state->text_blocks);
+  }
+  return column->texts && state->text_blocks ? TK_OK : tk_nomem(error);
 }
 
 static enum tk_status open_fixed(struct tk_column *column, struct tk_byte_reader *reader,

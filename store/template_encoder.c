@@ -288,7 +288,8 @@ static uint32_t find_template(struct encoder *encoder, const struct cutter *cutt
 static bool cut_all(struct encoder *encoder, const struct tk_text *texts, uint32_t count) {
   struct cutter *cutter = sqlite3_malloc64(sizeof *cutter);
   encoder->codes = sqlite3_malloc64(count * (sqlite3_uint64)sizeof *encoder->codes);
-  bool suits = cutter && encoder->codes;
+  /* Never NULL, though every key may be empty. */
+  bool suits = cutter && encoder->codes && tk_byte_writer_reserve(&encoder->keys, 1);
   encoder->failed |= !suits;
   if (suits) cutter->encoder = encoder;
   for (uint32_t i = 0; suits && i < count && !encoder->failed; i++) {
@@ -327,7 +328,10 @@ static bool make_slots(struct encoder *encoder) {
   }
   encoder->slot_count = count;
   encoder->slots = sqlite3_malloc64((count + (sqlite3_uint64)1) * sizeof *encoder->slots);
-  if (!encoder->slots) return false;
+  if (!encoder->slots) {
+    encoder->failed = true;
+    return false;
+  }
   for (uint32_t i = 0; i < count; i++) {
     encoder->slots[i] = (struct slot){.smallest = UINT64_MAX, .shortest = UINT8_MAX};
   }
