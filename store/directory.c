@@ -177,8 +177,7 @@ static bool has_chunk(const struct tk_segment_column *column) {
 }
 
 static bool has_int_range(const struct tk_segment_column *column) {
-  return column->kind == TK_COLUMN_INT && column->value_count > 0 &&
-         !(is_attribute(column->number) && column->type == TK_VALUE_EMPTY);
+  return column->kind == TK_COLUMN_INT && column->value_count > 0 && has_chunk(column);
 }
 
 /* ---- encoding ---- */
@@ -481,6 +480,8 @@ static enum tk_status decode_column(struct decoder *decoder, struct tk_segment_c
       return refuse(decoder, "values, but no distinct ones");
     }
   }
+  column->int_min = INT64_MIN; /* not known: nothing can be ruled out */
+  column->int_max = INT64_MAX;
   if (has_int_range(column)) {
     column->int_min = tk_byte_reader_zigzag(&decoder->body);
     column->int_max = read_above_signed(decoder, column->int_min);
