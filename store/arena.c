@@ -10,7 +10,7 @@ struct tk_arena_chunk {
   struct tk_arena_chunk *older;
 };
 
-enum { FIRST_CHUNK = 4096, LARGEST_CHUNK = 256 * 1024, ALIGNMENT = 8 };
+enum { FIRST_CHUNK = 4096, LARGEST_CHUNK = 64 * 1024, ALIGNMENT = 8 };
 
 static int add_chunk(struct tk_arena *arena, size_t wanted) {
   size_t size = arena->total_bytes < FIRST_CHUNK ? FIRST_CHUNK : arena->total_bytes;

@@ -16,10 +16,11 @@ static uint64_t rotate_left(uint64_t value, int bits) {
   return value << bits | value >> (64 - bits);
 }
 
+/* Written out because compilers then make it one load. */
 static uint64_t read_u64(const uint8_t *bytes) {
-  uint64_t value = 0;
-  for (int i = 7; i >= 0; i--) value = value << 8 | bytes[i];
-  return value;
+  return (uint64_t)bytes[0] | (uint64_t)bytes[1] << 8 | (uint64_t)bytes[2] << 16 |
+         (uint64_t)bytes[3] << 24 | (uint64_t)bytes[4] << 32 | (uint64_t)bytes[5] << 40 |
+         (uint64_t)bytes[6] << 48 | (uint64_t)bytes[7] << 56;
 }
 
 static uint32_t read_u32(const uint8_t *bytes) {
