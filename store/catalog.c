@@ -68,7 +68,7 @@ static const char *const catalog_sql[STATEMENT_COUNT] = {
         "finished_at=CASE WHEN ?7 THEN strftime('%Y-%m-%dT%H:%M:%fZ','now') END WHERE id=?1",
     [FIND_SOURCE] =
         "SELECT id, records, spans_new, spans_duplicate, spans_conflicting, rejected, issues "
-        "FROM tk_ingest WHERE head_hash=?1 AND offset=?2 AND offset_hash=?3 ORDER BY id DESC",
+        "FROM tk_ingest WHERE offset=?1 AND offset_hash=?2 ORDER BY id DESC",
     [FIND_PROGRESS] = "SELECT offset, offset_hash FROM tk_ingest "
                       "WHERE (source = ?1 OR head_hash = ?2) AND offset > 0 ORDER BY id DESC LIMIT ?3",
     [ADD_ISSUE] = "INSERT OR IGNORE INTO tk_issue(identity, ingest_id, rule, severity, trace_id, "
@@ -86,6 +86,7 @@ struct tk_catalog {
 
 static enum tk_status get_statement(struct tk_catalog *catalog, enum statement_id id,
                                     sqlite3_stmt **statement_out, struct tk_error *error) {
+  *statement_out = NULL;
   if (!catalog->statements[id] &&
       sqlite3_prepare_v3(catalog->db, catalog_sql[id], -1, SQLITE_PREPARE_PERSISTENT,
                          &catalog->statements[id], NULL) != SQLITE_OK) {
@@ -471,16 +472,15 @@ enum tk_status tk_catalog_put_source(struct tk_catalog *catalog, struct tk_sourc
   return status;
 }
 
-enum tk_status tk_catalog_find_source(struct tk_catalog *catalog, uint64_t head_hash,
+enum tk_status tk_catalog_find_source(struct tk_catalog *catalog,
                                       const struct tk_progress *reached,
                                       struct tk_source_progress *found_out,
                                       struct tk_error *error) {
   sqlite3_stmt *statement;
   enum tk_status status = get_statement(catalog, FIND_SOURCE, &statement, error);
   if (status != TK_OK) return status;
-  sqlite3_bind_int64(statement, 1, (int64_t)head_hash);
-  sqlite3_bind_int64(statement, 2, (int64_t)reached->offset);
-  sqlite3_bind_int64(statement, 3, (int64_t)reached->hash);
+  sqlite3_bind_int64(statement, 1, (int64_t)reached->offset);
+  sqlite3_bind_int64(statement, 2, (int64_t)reached->hash);
   const int rc = sqlite3_step(statement);
   if (rc == SQLITE_ROW) {
     struct tk_ingest_counts *counts = &found_out->counts;

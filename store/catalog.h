@@ -50,9 +50,9 @@ struct tk_source_progress {
 enum tk_status tk_catalog_put_source(struct tk_catalog *catalog, struct tk_source_progress *source,
                                      struct tk_error *error);
 
-/** The row whose head_hash and progress are these (newest first); *found_out->id is 0 if none. Only
- * id and counts are filled. Reads; needs no transaction. */
-enum tk_status tk_catalog_find_source(struct tk_catalog *catalog, uint64_t head_hash,
+/** The newest row of a source that was ingested exactly that far; found_out->id stays as it is if
+ * there is none. Only id and counts are filled. Reads; needs no transaction. */
+enum tk_status tk_catalog_find_source(struct tk_catalog *catalog,
                                       const struct tk_progress *reached,
                                       struct tk_source_progress *found_out,
                                       struct tk_error *error);

@@ -100,6 +100,7 @@ CREATE TABLE tk_ingest(
 );
 CREATE INDEX tk_ingest_head ON tk_ingest(head_hash);
 CREATE INDEX tk_ingest_source ON tk_ingest(source);
+CREATE INDEX tk_ingest_progress ON tk_ingest(offset_hash);
 
 -- What was wrong with the input, found while reading it.
 CREATE TABLE tk_issue(

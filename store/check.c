@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT
+ * tk_store_check: everything is read and decoded once, and whatever is stored twice is compared.
+ * A fault is reported and the check goes on with the next segment; it stops only when it cannot run
+ * (no memory, no lock). */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/database.h"
+#include "store/membership.h"
+#include "store/store.h"
+#include "tracekeep/hash.h"
+
+struct check {
+  struct tk_store *store;
+  struct tk_reader *reader;
+  tk_check_report *report;
+  void *context;
+  struct tk_check_counts counts;
+};
+
+static void fault(struct check *check, const char *format, ...) TK_PRINTF(2, 3);
+
+static void fault(struct check *check, const char *format, ...) {
+  char message[640];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(message, sizeof message, format, arguments);
+  va_end(arguments);
+  check->counts.faults++;
+  if (check->report) check->report(check->context, message);
+}
+
+/* A failure to read a part of the store is a fault of that part, unless it is ours. */
+static enum tk_status note(struct check *check, enum tk_status status,
+                           const struct tk_error *found) {
+  if (status == TK_OK || status == TK_NOMEM || status == TK_BUSY) return status;
+  fault(check, "%s", found->message);
+  return TK_OK;
+}
+
+/* ---- SQLite's own structures ---- */
+
+/* Calls `row` for every row of `sql`. */
+static enum tk_status for_each_row(struct check *check, const char *sql,
+                                   void (*row)(struct check *check, sqlite3_stmt *statement),
+                                   struct tk_error *error) {
+  sqlite3_stmt *statement = NULL;
+  struct tk_error found = {{0}};
+  int rc = sqlite3_prepare_v2(check->store->db, sql, -1, &statement, NULL);
+  while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+    rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW) row(check, statement);
+  }
+  enum tk_status status =
+      rc == SQLITE_DONE ? TK_OK : tk_database_error(check->store->db, "read the store", &found);
+  sqlite3_finalize(statement);
+  status = note(check, status, &found);
+  if (status != TK_OK && error) *error = found;
+  return status;
+}
+
+static void integrity_row(struct check *check, sqlite3_stmt *statement) {
+  const char *text = (const char *)sqlite3_column_text(statement, 0);
+  if (text && strcmp(text, "ok") != 0) fault(check, "SQLite integrity check: %s", text);
+}
+
+static void content_row(struct check *check, sqlite3_stmt *statement) {
+  const uint64_t stored = (uint64_t)sqlite3_column_int64(statement, 2);
+  const void *content = sqlite3_column_blob(statement, 3);
+  const size_t size = (size_t)sqlite3_column_bytes(statement, 3);
+  const uint64_t actual = tk_hash64(content ? content : "", size);
+  if (actual == stored) return;
+  fault(check, "%s %lld: expected content with hash %016llx, found %016llx",
+        (const char *)sqlite3_column_text(statement, 0),
+        (long long)sqlite3_column_int64(statement, 1), (unsigned long long)stored,
+        (unsigned long long)actual);
+}
+
+static void stray_row(struct check *check, sqlite3_stmt *statement) {
+  fault(check, "%s %lld belongs to no segment", (const char *)sqlite3_column_text(statement, 0),
+        (long long)sqlite3_column_int64(statement, 1));
+}
+
+static enum tk_status check_tables(struct check *check, struct tk_error *error) {
+  static const struct {
+    const char *sql;
+    void (*row)(struct check *check, sqlite3_stmt *statement);
+  } queries[] = {
+      {"PRAGMA integrity_check", integrity_row},
+      {"SELECT 'resource', id, hash, content FROM tk_resource", content_row},
+      {"SELECT 'scope', id, hash, content FROM tk_scope", content_row},
+      {"SELECT 'chunk', id FROM tk_chunk WHERE id >> 16 NOT IN (SELECT id FROM tk_segment)",
+       stray_row},
+      {"SELECT 'filter', id FROM tk_filter WHERE id >> 16 NOT IN (SELECT id FROM tk_segment)",
+       stray_row},
+      {"SELECT 'split trace of segment', segment_id FROM tk_split "
+       "WHERE segment_id NOT IN (SELECT id FROM tk_segment)", stray_row},
+  };
+  enum tk_status status = TK_OK;
+  for (size_t i = 0; i < sizeof queries / sizeof queries[0] && status == TK_OK; i++) {
+    status = for_each_row(check, queries[i].sql, queries[i].row, error);
+  }
+  return status;
+}
+
+/* ---- segments ---- */
+
+static enum tk_status check_columns(struct check *check, const struct tk_segment *segment,
+                                    struct tk_error *error) {
+  enum tk_status status = TK_OK;
+  for (uint32_t i = 0; i < segment->column_count && status == TK_OK; i++) {
+    const struct tk_segment_column *column = &segment->columns[i];
+    const struct tk_column *values;
+    const uint32_t *index;
+    struct tk_error found = {{0}};
+    if (column->type == TK_VALUE_EMPTY && column->number >= TK_COL_FIRST_ATTRIBUTE) continue;
+    check->counts.chunks += !column->in_extras;
+    status = tk_reader_values(check->reader, segment, i, 0, column->value_count, &values, &found);
+    if (status == TK_OK && column->number >= TK_COL_FIRST_ATTRIBUTE) {
+      status = tk_reader_value_index(check->reader, segment, i, TK_ALL, &index, &found);
+    }
+    status = note(check, status, &found);
+    if (status != TK_OK && error) *error = found;
+  }
+  return status;
+}
+
+/* What the spans say against what the segment's row says. */
+struct tally {
+  uint64_t spans, events, links, errors, start_min, start_max, end_max;
+  int64_t duration_min, duration_max;
+};
+
+static void add_to_tally(struct tally *tally, const struct tk_span *span) {
+  const int64_t duration = (int64_t)(span->end_unix_ns - span->start_unix_ns);
+  tally->spans++;
+  tally->events += span->event_count;
+  tally->links += span->link_count;
+  tally->errors += span->status_code == TK_STATUS_ERROR;
+  if (span->start_unix_ns < tally->start_min) tally->start_min = span->start_unix_ns;
+  if (span->start_unix_ns > tally->start_max) tally->start_max = span->start_unix_ns;
+  if (span->end_unix_ns > tally->end_max) tally->end_max = span->end_unix_ns;
+  if (duration < tally->duration_min) tally->duration_min = duration;
+  if (duration > tally->duration_max) tally->duration_max = duration;
+}
+
+static void compare_tally(struct check *check, const struct tk_segment_summary *summary,
+                          const struct tally *tally) {
+  const struct {
+    const char *name;
+    uint64_t expected, found;
+  } pairs[] = {
+      {"span_count", summary->span_count, tally->spans},
+      {"event_count", summary->event_count, tally->events},
+      {"link_count", summary->link_count, tally->links},
+      {"error_count", summary->error_count, tally->errors},
+      {"start_min_ns", summary->start_min, tally->start_min},
+      {"start_max_ns", summary->start_max, tally->start_max},
+      {"end_max_ns", summary->end_max, tally->end_max},
+      {"duration_min_ns", (uint64_t)summary->duration_min, (uint64_t)tally->duration_min},
+      {"duration_max_ns", (uint64_t)summary->duration_max, (uint64_t)tally->duration_max},
+  };
+  for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+    if (pairs[i].expected == pairs[i].found) continue;
+    fault(check, "segment %lld: expected %s %lld, found %lld", (long long)summary->id,
+          pairs[i].name, (long long)pairs[i].expected, (long long)pairs[i].found);
+  }
+}
+
+static enum tk_status check_spans(struct check *check, const struct tk_segment *segment,
+                                  const struct tk_segment_summary *summary,
+                                  struct tk_error *error) {
+  struct tally tally = {.start_min = UINT64_MAX,
+                        .duration_min = INT64_MAX,
+                        .duration_max = INT64_MIN};
+  struct tk_arena arena = {0};
+  enum tk_status status = TK_OK;
+  for (uint32_t g = 0; g < segment->rows.count && status == TK_OK; g++) {
+    const uint32_t begin = g ? segment->rows.ends[g - 1] : 0;
+    const uint32_t count = segment->rows.ends[g] - begin;
+    struct tk_span *spans = tk_arena_alloc(&arena, count * sizeof *spans);
+    if (!spans) {
+      status = tk_nomem(error);
+      break;
+    }
+    status = tk_reader_spans(check->reader, segment, begin, count, &arena, spans, error);
+    for (uint32_t i = 0; i < count && status == TK_OK; i++) add_to_tally(&tally, &spans[i]);
+    tk_arena_reset(&arena);
+  }
+  tk_arena_reset(&arena);
+  if (status == TK_OK) compare_tally(check, summary, &tally);
+  check->counts.spans += tally.spans;
+  return status;
+}
+
+/* Every trace must be found by its id: that is what the trace filter is for. */
+static enum tk_status check_trace_filter(struct check *check, const struct tk_segment *segment,
+                                         int64_t segment_id, struct tk_error *error) {
+  const uint32_t index = segment->fixed[TK_COL_TRACE_ID];
+  const uint32_t count = segment->summary.trace_count;
+  const struct tk_column *ids;
+  sqlite3_stmt *statement = NULL;
+  if (index == TK_NO_COLUMN) return tk_corrupt(error, "it has no trace ids");
+  enum tk_status status = tk_reader_values(check->reader, segment, index, 0, count, &ids, error);
+  if (status != TK_OK) return status;
+  if (sqlite3_prepare_v2(check->store->db, "SELECT data FROM tk_filter WHERE id = ?1", -1,
+                         &statement, NULL) != SQLITE_OK) {
+    return tk_database_error(check->store->db, "read a filter", error);
+  }
+  sqlite3_bind_int64(statement, 1, segment_id << 16 | TK_COL_TRACE_ID);
+  if (sqlite3_step(statement) != SQLITE_ROW) {
+    status = tk_corrupt(error, "its trace filter is missing");
+  } else {
+    const uint8_t *blob = sqlite3_column_blob(statement, 0);
+    const size_t size = (size_t)sqlite3_column_bytes(statement, 0);
+    status = tk_membership_verify(blob, size, error);
+    for (uint32_t t = 0; t < count && status == TK_OK; t++) {
+      if (tk_membership_may_contain(blob, size, tk_hash64(ids->fixed + (size_t)t * 16, 16))) continue;
+      status = tk_corrupt(error, "its trace filter does not know trace %u", t);
+    }
+  }
+  sqlite3_finalize(statement);
+  return status;
+}
+
+/* Value filters: only their own checksums, since a filter may say yes to anything. */
+static enum tk_status check_value_filters(struct check *check, int64_t segment_id,
+                                          struct tk_error *error) {
+  sqlite3_stmt *statement = NULL;
+  enum tk_status status = TK_OK;
+  if (sqlite3_prepare_v2(check->store->db,
+                         "SELECT id & 65535, data FROM tk_filter "
+                         "WHERE id > ?1 << 16 AND id < (?1 + 1) << 16", -1,
+                         &statement, NULL) != SQLITE_OK) {
+    return tk_database_error(check->store->db, "read a filter", error);
+  }
+  sqlite3_bind_int64(statement, 1, segment_id);
+  while (status == TK_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    struct tk_error found = {{0}};
+    status = tk_membership_verify(sqlite3_column_blob(statement, 1),
+                                  (size_t)sqlite3_column_bytes(statement, 1), &found);
+    if (status != TK_OK) {
+      status = tk_fail(error, status, "column %d: filter: %s", sqlite3_column_int(statement, 0),
+                       found.message);
+    }
+  }
+  sqlite3_finalize(statement);
+  return status;
+}
+
+static enum tk_status check_filters(struct check *check, const struct tk_segment *segment,
+                                    int64_t id, struct tk_error *error) {
+  struct tk_error found = {{0}};
+  enum tk_status status = check_trace_filter(check, segment, id, &found);
+  if (status == TK_OK) status = check_value_filters(check, id, &found);
+  if (status == TK_OK) return TK_OK;
+  return tk_fail(error, status, "segment %lld: %s", (long long)id, found.message);
+}
+
+/* Chunks of the segment that its directory does not name. */
+static enum tk_status check_stray_chunks(struct check *check, const struct tk_segment *segment,
+                                         int64_t id, struct tk_error *error) {
+  int64_t stored = 0;
+  char sql[160];
+  uint32_t expected = 0;
+  for (uint32_t i = 0; i < segment->column_count; i++) {
+    const struct tk_segment_column *column = &segment->columns[i];
+    const bool empty = column->number >= TK_COL_FIRST_ATTRIBUTE && column->type == TK_VALUE_EMPTY;
+    expected += !column->in_extras && !empty;
+  }
+  snprintf(sql, sizeof sql,
+           "SELECT count(*) FROM tk_chunk WHERE id >= %lld << 16 AND id < (%lld + 1) << 16",
+           (long long)id, (long long)id);
+  enum tk_status status = tk_database_integer(check->store->db, sql, 0, &stored, error);
+  if (status == TK_OK && stored != expected) {
+    fault(check, "segment %lld: expected %u chunks, found %lld", (long long)id, expected,
+          (long long)stored);
+  }
+  return status;
+}
+
+static enum tk_status check_segment(struct check *check, uint32_t index, struct tk_error *error) {
+  const struct tk_segment_summary summary = check->reader->segments[index];
+  const struct tk_segment *segment = NULL;
+  struct tk_error found = {{0}};
+  check->counts.segments++;
+  enum tk_status status = tk_reader_segment(check->reader, index, &segment, &found);
+  if (status == TK_OK) {
+    const uint64_t faults = check->counts.faults;
+    status = check_columns(check, segment, &found);
+    if (status == TK_OK) status = check_filters(check, segment, summary.id, &found);
+    if (status == TK_OK) status = check_stray_chunks(check, segment, summary.id, &found);
+    /* A broken column was reported once; reading whole spans would only say it again. */
+    if (status == TK_OK && check->counts.faults == faults) {
+      status = check_spans(check, segment, &summary, &found);
+    }
+  }
+  tk_segment_release(segment);
+  status = note(check, status, &found);
+  if (status != TK_OK && error) *error = found;
+  return status;
+}
+
+enum tk_status tk_store_check(struct tk_store *store, tk_check_report *report, void *context,
+                              struct tk_check_counts *counts_out, struct tk_error *error) {
+  struct check check = {.store = store, .report = report, .context = context};
+  bool in_transaction = false;
+  enum tk_status status = TK_OK;
+  tk_segment_cache_clear(); /* what is read must come from the file */
+  if (sqlite3_get_autocommit(store->db)) {
+    status = tk_database_execute(store->db, "BEGIN", "begin to read", error);
+    in_transaction = status == TK_OK;
+  }
+  if (status == TK_OK) status = check_tables(&check, error);
+  if (status == TK_OK) {
+    struct tk_error found = {{0}};
+    status = tk_reader_open(store->db, "main", &check.reader, &found);
+    if (status == TK_OK) status = tk_reader_refresh(check.reader, &found);
+    const bool readable = status == TK_OK;
+    status = note(&check, status, &found);
+    if (status != TK_OK && error) *error = found;
+    for (uint32_t i = 0; readable && i < check.reader->segment_count && status == TK_OK; i++) {
+      status = check_segment(&check, i, error);
+    }
+  }
+  tk_reader_close(check.reader);
+  if (in_transaction) sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
+  if (counts_out) *counts_out = check.counts;
+  return status;
+}

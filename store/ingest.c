@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT
+ * An ingest: batches go into the span buffer; a full buffer is cut; what was cut is encoded by the
+ * pool while the next batches come in, and committed, with the progress of the sources, before the
+ * next cut. So at most one commit is under way, and a cut always compares with all there is. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/catalog.h"
+#include "store/database.h"
+#include "store/encoder_pool.h"
+#include "store/span_buffer.h"
+#include "store/store.h"
+#include "tracekeep/hash.h"
+
+/* A source of this ingest; its row of tk_ingest, and what the row does not know yet. */
+struct source {
+  struct tk_source_progress row;
+  struct tk_progress reached; /* by the batches handed in so far */
+  uint64_t records, rejected; /* of batches not yet in a commit */
+  bool ended, dirty;
+};
+
+/* Everything one transaction will write. */
+struct commit {
+  struct tk_cut cut;
+  struct tk_encode_job job;
+  struct source_snapshot {
+    uint32_t source;
+    struct tk_progress reached;
+    uint64_t records, rejected;
+    bool complete;
+  } *snapshots;
+  uint32_t snapshot_count;
+  struct batch_issues {
+    const struct tk_batch *batch; /* owned by the cut */
+    uint32_t source;
+  } *issues;
+  uint32_t issue_count;
+  bool pending;
+};
+
+struct tk_ingest {
+  struct tk_store *store;
+  struct tk_catalog *catalog;
+  struct tk_encoder_pool *pool;
+  struct tk_span_buffer buffer;
+  struct commit commit; /* the one under way */
+  struct source *sources;
+  uint32_t source_count, source_capacity;
+  struct batch_issues *issues; /* of batches in the buffer */
+  uint32_t issue_count, issue_capacity;
+  struct tk_ingest_counts counts;
+  uint64_t tail_bytes, tail_segments; /* written, but replaced by the next commit with segments */
+  uint32_t target;
+  int64_t generation; /* of the store, as this ingest left it */
+  bool absorbed;
+  bool failed; /* after an error only tk_ingest_abort and _finish make sense */
+};
+
+/* ---- begin ---- */
+
+static unsigned default_threads(void) {
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  return cores < 1 ? 1 : (unsigned)cores;
+}
+
+enum tk_status tk_ingest_begin(struct tk_store *store, const struct tk_ingest_options *options,
+                               struct tk_ingest **ingest_out, struct tk_error *error) {
+  struct tk_ingest *ingest = sqlite3_malloc64(sizeof *ingest);
+  *ingest_out = NULL;
+  if (!ingest) return tk_nomem(error);
+  memset(ingest, 0, sizeof *ingest);
+  ingest->store = store;
+  ingest->target = options && options->spans_per_segment ? options->spans_per_segment
+                                                         : TK_SPANS_PER_SEGMENT;
+  const unsigned threads =
+      options && options->thread_count ? options->thread_count : default_threads();
+
+  enum tk_status status = TK_OK;
+  if (ingest->target < 8 || ingest->target > TK_SPANS_PER_SEGMENT_MAX / 4) {
+    status = tk_fail(error, TK_INVALID, "spans per segment: expected 8 to %d, found %u",
+                     TK_SPANS_PER_SEGMENT_MAX / 4, ingest->target);
+  }
+  if (status == TK_OK) status = tk_catalog_open(store->db, &ingest->catalog, error);
+  if (status == TK_OK) status = tk_encoder_pool_create(threads, &ingest->pool, error);
+  if (status == TK_OK) status = tk_reader_refresh(store->reader, error);
+  if (status != TK_OK) {
+    tk_ingest_abort(ingest);
+    return status;
+  }
+  ingest->generation = store->reader->generation;
+  *ingest_out = ingest;
+  return TK_OK;
+}
+
+/* ---- sources ---- */
+
+enum tk_status tk_ingest_find_progress(struct tk_ingest *ingest, const char *source_name,
+                                       uint64_t head_hash, struct tk_progress *progress,
+                                       size_t capacity, size_t *count_out,
+                                       struct tk_error *error) {
+  return tk_catalog_find_progress(ingest->catalog, source_name, head_hash, progress, capacity,
+                                  count_out, error);
+}
+
+static struct source *current_source(struct tk_ingest *ingest) {
+  struct source *source =
+      ingest->source_count ? &ingest->sources[ingest->source_count - 1] : NULL;
+  return source && !source->ended ? source : NULL;
+}
+
+static void free_source(struct source *source) {
+  sqlite3_free(source->row.name);
+  sqlite3_free(source->row.format);
+}
+
+enum tk_status tk_ingest_source_begin(struct tk_ingest *ingest, const char *source_name,
+                                      const char *format, uint64_t head_hash,
+                                      const struct tk_progress *continued,
+                                      struct tk_error *error) {
+  const struct tk_progress start = {.offset = 0, .hash = tk_hash64("", 0)};
+  struct source source = {.reached = continued ? *continued : start};
+  enum tk_status status = TK_OK;
+  if (ingest->failed || current_source(ingest)) {
+    return tk_fail(error, TK_INVALID, "the source before has not ended");
+  }
+  if (ingest->source_count == ingest->source_capacity) {
+    const uint32_t capacity = ingest->source_capacity ? ingest->source_capacity * 2 : 16;
+    struct source *sources = sqlite3_realloc64(ingest->sources, capacity * sizeof *sources);
+    if (!sources) return tk_nomem(error);
+    ingest->sources = sources;
+    ingest->source_capacity = capacity;
+  }
+  source.row.name = sqlite3_mprintf("%s", source_name);
+  source.row.format = sqlite3_mprintf("%s", format);
+  source.row.head_hash = head_hash;
+  source.row.reached = source.reached;
+  source.dirty = continued == NULL; /* a source that is done already changes nothing */
+  if (!source.row.name || !source.row.format) status = tk_nomem(error);
+  if (status == TK_OK && continued) {
+    status = tk_catalog_find_source(ingest->catalog, continued, &source.row, error);
+  }
+  if (status != TK_OK) {
+    free_source(&source);
+    return status;
+  }
+  ingest->sources[ingest->source_count++] = source;
+  return TK_OK;
+}
+
+enum tk_status tk_ingest_source_end(struct tk_ingest *ingest, struct tk_error *error) {
+  struct source *source = current_source(ingest);
+  if (!source) return tk_fail(error, TK_INVALID, "no source has begun");
+  source->ended = true;
+  return TK_OK;
+}
+
+/* ---- commit ---- */
+
+static void reset_commit(struct commit *commit) {
+  for (uint32_t i = 0; i < commit->job.piece_count; i++) {
+    tk_segment_writer_reset(&commit->job.pieces[i].writer);
+  }
+  sqlite3_free(commit->job.pieces);
+  sqlite3_free(commit->snapshots);
+  sqlite3_free(commit->issues);
+  tk_cut_reset(&commit->cut);
+  *commit = (struct commit){.pending = false};
+}
+
+static enum tk_status write_segments(struct tk_ingest *ingest, int64_t *ids,
+                                     struct tk_error *error) {
+  struct commit *commit = &ingest->commit;
+  enum tk_status status = TK_OK;
+  for (uint32_t i = 0; i < commit->cut.replaced_count && status == TK_OK; i++) {
+    status =
+        tk_catalog_delete_segment(ingest->catalog, commit->cut.replaced_segments[i], error);
+  }
+  for (uint32_t i = 0; i < commit->job.piece_count && status == TK_OK; i++) {
+    const uint32_t flags = commit->cut.pieces[i].is_tail ? TK_SEGMENT_OPEN : 0;
+    status = tk_catalog_insert_segment(ingest->catalog, &commit->job.pieces[i].writer, flags,
+                                       &ids[i], error);
+  }
+  for (uint32_t i = 0; i < commit->cut.split_count && status == TK_OK; i++) {
+    const struct tk_split_note *note = &commit->cut.splits[i];
+    const int64_t id = note->segment_id ? note->segment_id : ids[note->piece];
+    status = tk_catalog_add_split(ingest->catalog, note->trace_id, id, error);
+  }
+  return status;
+}
+
+/* Adds what the snapshot and the cut say to the source's row. */
+static void update_row(struct source *source, const struct source_snapshot *snapshot,
+                       const struct tk_source_tally *tally) {
+  struct tk_ingest_counts *counts = &source->row.counts;
+  counts->records += snapshot->records;
+  counts->rejected += snapshot->rejected;
+  counts->spans_new += tally->spans_new;
+  counts->spans_duplicate += tally->spans_duplicate;
+  counts->spans_conflicting += tally->spans_conflicting;
+  source->row.reached = snapshot->reached;
+  source->row.complete = snapshot->complete;
+}
+
+static enum tk_status write_sources(struct tk_ingest *ingest, struct tk_error *error) {
+  enum tk_status status = TK_OK;
+  for (uint32_t i = 0; i < ingest->commit.snapshot_count && status == TK_OK; i++) {
+    const struct source_snapshot *snapshot = &ingest->commit.snapshots[i];
+    struct source *source = &ingest->sources[snapshot->source];
+    update_row(source, snapshot, &ingest->commit.cut.tallies[snapshot->source]);
+    status = tk_catalog_put_source(ingest->catalog, &source->row, error);
+  }
+  return status;
+}
+
+static enum tk_status write_issue(struct tk_ingest *ingest, uint32_t source_index,
+                                  const struct tk_issue *issue, struct tk_error *error) {
+  struct source *source = &ingest->sources[source_index];
+  bool is_new = false;
+  enum tk_status status =
+      tk_catalog_add_issue(ingest->catalog, source->row.id, issue, &is_new, error);
+  source->row.counts.issues += is_new;
+  ingest->counts.issues += is_new;
+  return status;
+}
+
+static enum tk_status write_conflict(struct tk_ingest *ingest, const struct tk_conflict *conflict,
+                                     struct tk_error *error) {
+  const struct tk_span *span = conflict->span;
+  char message[256];
+  const int size = snprintf(message, sizeof message,
+                            "expected the content stored under this trace id, span id and kind, "
+                            "found another %s; the span stored first is kept", conflict->field);
+  struct tk_issue issue = {.rule = "dup.conflict",
+                           .severity = TK_SEVERITY_WARN,
+                           .message = {message, (uint32_t)size},
+                           .raw = {span->name.data, span->name.size < TK_ISSUE_RAW_LIMIT
+                                                        ? span->name.size
+                                                        : TK_ISSUE_RAW_LIMIT},
+                           .has_trace = 1,
+                           .has_span = 1};
+  memcpy(issue.trace_id, span->trace_id, sizeof issue.trace_id);
+  memcpy(issue.span_id, span->span_id, sizeof issue.span_id);
+  return write_issue(ingest, conflict->source, &issue, error);
+}
+
+static enum tk_status write_issues(struct tk_ingest *ingest, struct tk_error *error) {
+  const struct commit *commit = &ingest->commit;
+  const uint64_t before = ingest->counts.issues;
+  enum tk_status status = TK_OK;
+  for (uint32_t b = 0; b < commit->issue_count && status == TK_OK; b++) {
+    const struct tk_batch *batch = commit->issues[b].batch;
+    for (uint32_t i = 0; i < batch->issue_count && status == TK_OK; i++) {
+      status = write_issue(ingest, commit->issues[b].source, &batch->issues[i], error);
+    }
+  }
+  for (uint32_t i = 0; i < commit->cut.conflict_count && status == TK_OK; i++) {
+    status = write_conflict(ingest, &commit->cut.conflicts[i], error);
+  }
+  /* The rows are there already; now they also get the number of issues. */
+  for (uint32_t i = 0; i < commit->snapshot_count && status == TK_OK; i++) {
+    if (ingest->counts.issues == before) break;
+    status = tk_catalog_put_source(ingest->catalog,
+                                   &ingest->sources[commit->snapshots[i].source].row, error);
+  }
+  return status;
+}
+
+/* The tail of this commit is what the next one replaces. */
+static void count_segments(struct tk_ingest *ingest, const int64_t *ids) {
+  const struct commit *commit = &ingest->commit;
+  ingest->tail_bytes = ingest->tail_segments = 0;
+  for (uint32_t i = 0; i < commit->job.piece_count; i++) {
+    const uint64_t bytes = commit->job.pieces[i].writer.directory.summary.stored_bytes;
+    if (commit->cut.pieces[i].is_tail && ingest->buffer.count > 0) {
+      ingest->buffer.open_segments[ingest->buffer.open_count++] = ids[i];
+      ingest->tail_bytes += bytes;
+      ingest->tail_segments++;
+    } else {
+      ingest->counts.bytes_stored += bytes;
+      ingest->counts.segments_written++;
+    }
+  }
+}
+
+static enum tk_status write_commit(struct tk_ingest *ingest, struct tk_error *error) {
+  struct commit *commit = &ingest->commit;
+  int64_t *ids = sqlite3_malloc64(commit->job.piece_count * sizeof *ids + 1);
+  if (!ids) return tk_nomem(error);
+  enum tk_status status = tk_catalog_begin(ingest->catalog, ingest->generation, error);
+  if (status == TK_OK) {
+    status = write_segments(ingest, ids, error);
+    if (status == TK_OK) status = write_sources(ingest, error);
+    if (status == TK_OK) status = write_issues(ingest, error);
+    if (status == TK_OK) status = tk_catalog_commit(ingest->catalog, &ingest->generation, error);
+    if (status != TK_OK) tk_catalog_rollback(ingest->catalog);
+  }
+  if (status == TK_OK && commit->job.piece_count > 0) count_segments(ingest, ids);
+  sqlite3_free(ids);
+  return status;
+}
+
+/* Waits for the commit under way, if any, and writes it. */
+static enum tk_status complete_commit(struct tk_ingest *ingest, struct tk_error *error) {
+  struct commit *commit = &ingest->commit;
+  if (!commit->pending) return TK_OK;
+  tk_encoder_pool_wait(ingest->pool);
+  enum tk_status status = commit->job.status;
+  if (status != TK_OK && error) *error = commit->job.error;
+  if (status == TK_OK) status = write_commit(ingest, error);
+  reset_commit(commit);
+  if (status == TK_OK) status = tk_reader_refresh(ingest->store->reader, error);
+  return status;
+}
+
+/* ---- cutting ---- */
+
+static enum tk_status take_snapshots(struct tk_ingest *ingest, struct commit *commit,
+                                     struct tk_error *error) {
+  commit->snapshots =
+      sqlite3_malloc64(ingest->source_count * sizeof *commit->snapshots + 1);
+  if (!commit->snapshots) return tk_nomem(error);
+  for (uint32_t i = 0; i < ingest->source_count; i++) {
+    struct source *source = &ingest->sources[i];
+    if (!source->dirty) continue;
+    commit->snapshots[commit->snapshot_count++] =
+        (struct source_snapshot){.source = i,
+                                 .reached = source->reached,
+                                 .records = source->records,
+                                 .rejected = source->rejected,
+                                 .complete = source->ended};
+    source->records = source->rejected = 0;
+    source->dirty = !source->ended;
+  }
+  commit->issues = ingest->issues;
+  commit->issue_count = ingest->issue_count;
+  ingest->issues = NULL;
+  ingest->issue_count = ingest->issue_capacity = 0;
+  return TK_OK;
+}
+
+static enum tk_status start_job(struct tk_ingest *ingest, struct tk_error *error) {
+  struct commit *commit = &ingest->commit;
+  const uint64_t size = commit->cut.piece_count * sizeof *commit->job.pieces;
+  commit->job.pieces = sqlite3_malloc64(size + 1);
+  if (!commit->job.pieces) return tk_nomem(error);
+  memset(commit->job.pieces, 0, size);
+  commit->job.piece_count = commit->cut.piece_count;
+  for (uint32_t i = 0; i < commit->cut.piece_count; i++) {
+    commit->job.pieces[i].spans = commit->cut.pieces[i].spans;
+    commit->job.pieces[i].span_count = commit->cut.pieces[i].span_count;
+  }
+  /* Room for the ids that the tail pieces will get. */
+  int64_t *open_segments = sqlite3_realloc64(
+      ingest->buffer.open_segments,
+      (ingest->buffer.open_count + commit->cut.piece_count + 1) * sizeof *open_segments);
+  if (!open_segments) return tk_nomem(error);
+  ingest->buffer.open_segments = open_segments;
+  commit->pending = true;
+  tk_encoder_pool_submit(ingest->pool, &commit->job);
+  return TK_OK;
+}
+
+static void count_tallies(struct tk_ingest *ingest, const struct tk_cut *cut) {
+  for (uint32_t i = 0; i < cut->source_count; i++) {
+    ingest->counts.spans_new += cut->tallies[i].spans_new;
+    ingest->counts.spans_duplicate += cut->tallies[i].spans_duplicate;
+    ingest->counts.spans_conflicting += cut->tallies[i].spans_conflicting;
+  }
+}
+
+static enum tk_status cut(struct tk_ingest *ingest, bool final, struct tk_error *error) {
+  const struct tk_cut_options options = {
+      .target = ingest->target, .source_count = ingest->source_count, .final = final};
+  enum tk_status status = complete_commit(ingest, error);
+  if (status == TK_OK) {
+    status = tk_span_buffer_cut(&ingest->buffer, ingest->store->reader, &options,
+                                &ingest->commit.cut, error);
+  }
+  if (status == TK_OK) {
+    count_tallies(ingest, &ingest->commit.cut);
+    status = take_snapshots(ingest, &ingest->commit, error);
+    if (status == TK_OK) status = start_job(ingest, error);
+    if (status != TK_OK) reset_commit(&ingest->commit);
+  }
+  return status;
+}
+
+/* ---- append, finish, abort ---- */
+
+static enum tk_status note_issues(struct tk_ingest *ingest, const struct tk_batch *batch,
+                                  struct tk_error *error) {
+  if (batch->issue_count == 0) return TK_OK;
+  if (ingest->issue_count == ingest->issue_capacity) {
+    const uint32_t capacity = ingest->issue_capacity ? ingest->issue_capacity * 2 : 16;
+    struct batch_issues *issues = sqlite3_realloc64(ingest->issues, capacity * sizeof *issues);
+    if (!issues) return tk_nomem(error);
+    ingest->issues = issues;
+    ingest->issue_capacity = capacity;
+  }
+  ingest->issues[ingest->issue_count++] =
+      (struct batch_issues){batch, ingest->source_count - 1};
+  return TK_OK;
+}
+
+static void note_progress(struct tk_ingest *ingest, struct source *source,
+                          const struct tk_batch *batch) {
+  source->reached = (struct tk_progress){batch->end_offset, batch->end_hash};
+  source->records += batch->record_count;
+  source->rejected += batch->rejected_count;
+  source->dirty = true;
+  ingest->counts.records += batch->record_count;
+  ingest->counts.rejected += batch->rejected_count;
+  ingest->counts.bytes_in += batch->end_offset - batch->begin_offset;
+}
+
+/* Open segments are taken up only when there is something to add to them. */
+static enum tk_status absorb_once(struct tk_ingest *ingest, struct tk_error *error) {
+  if (ingest->absorbed) return TK_OK;
+  ingest->absorbed = true;
+  return tk_span_buffer_absorb(&ingest->buffer, ingest->store->reader, error);
+}
+
+static enum tk_status take_batch(struct tk_ingest *ingest, struct tk_batch *batch,
+                                 struct tk_error *error) {
+  struct source *source = current_source(ingest);
+  enum tk_status status = TK_OK;
+  if (ingest->failed || !source) {
+    status = tk_fail(error, TK_INVALID, "a batch belongs to no source");
+  } else if (batch->span_count > 0) {
+    status = absorb_once(ingest, error);
+  }
+  if (status == TK_OK) status = note_issues(ingest, batch, error);
+  if (status != TK_OK) {
+    tk_batch_free(batch);
+    return status;
+  }
+  note_progress(ingest, source, batch);
+  return tk_span_buffer_add(&ingest->buffer, batch, ingest->source_count - 1, error);
+}
+
+enum tk_status tk_ingest_append(struct tk_ingest *ingest, struct tk_batch *batch,
+                                struct tk_error *error) {
+  enum tk_status status = take_batch(ingest, batch, error);
+  if (status == TK_OK && tk_span_buffer_is_full(&ingest->buffer, ingest->target)) {
+    status = cut(ingest, false, error);
+  }
+  if (status != TK_OK) ingest->failed = true;
+  return status;
+}
+
+static bool has_news(const struct tk_ingest *ingest) {
+  if (ingest->buffer.batch_count > 0) return true;
+  for (uint32_t i = 0; i < ingest->source_count; i++) {
+    if (ingest->sources[i].dirty) return true;
+  }
+  return false;
+}
+
+/* What is in the write-ahead log goes into the file, and both to the disk. Readers of an older
+ * snapshot can keep the log from being emptied; that is no failure. */
+static void checkpoint(struct tk_ingest *ingest) {
+  sqlite3_wal_checkpoint_v2(ingest->store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
+enum tk_status tk_ingest_finish(struct tk_ingest *ingest, struct tk_ingest_counts *counts_out,
+                                struct tk_error *error) {
+  enum tk_status status = TK_OK;
+  if (ingest->failed) status = tk_fail(error, TK_INVALID, "the ingest failed before");
+  if (status == TK_OK) status = complete_commit(ingest, error);
+  if (status == TK_OK && has_news(ingest)) {
+    status = cut(ingest, true, error);
+    if (status == TK_OK) status = complete_commit(ingest, error);
+    checkpoint(ingest);
+  }
+  if (counts_out) tk_ingest_counts(ingest, counts_out);
+  tk_ingest_abort(ingest);
+  return status;
+}
+
+void tk_ingest_abort(struct tk_ingest *ingest) {
+  if (!ingest) return;
+  tk_encoder_pool_free(ingest->pool);
+  reset_commit(&ingest->commit);
+  tk_span_buffer_reset(&ingest->buffer);
+  tk_catalog_close(ingest->catalog);
+  for (uint32_t i = 0; i < ingest->source_count; i++) free_source(&ingest->sources[i]);
+  sqlite3_free(ingest->sources);
+  sqlite3_free(ingest->issues);
+  sqlite3_free(ingest);
+}
+
+void tk_ingest_counts(const struct tk_ingest *ingest, struct tk_ingest_counts *counts_out) {
+  *counts_out = ingest->counts;
+  counts_out->bytes_stored += ingest->tail_bytes;
+  counts_out->segments_written += ingest->tail_segments;
+  counts_out->spans_new += ingest->buffer.count - ingest->buffer.settled_count;
+}

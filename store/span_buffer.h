@@ -1,0 +1,102 @@
+/* Spans that wait to become a segment: what is new among them, and which may be written now.
+ *
+ * Spans come in any order. Those of one trace should end up in one segment, so a *cut* writes the
+ * traces that have been quiet for a while and holds back those that got spans just now. The spans
+ * held back (the *tail*) are written too, as an open segment that the next commit replaces: so a
+ * commit has everything up to its offset, and an ingest that continues after a crash takes the tail
+ * up from the store and goes on exactly as the first one would have.
+ *
+ * Everything here depends only on the spans and their order, never on time or threads. */
+#ifndef TK_STORE_SPAN_BUFFER_H
+#define TK_STORE_SPAN_BUFFER_H
+
+#include "store/segment.h"
+#include "store/span_copy.h"
+
+/** How many spans of one source turned out to be what, in one cut. */
+struct tk_source_tally {
+  uint64_t spans_new, spans_duplicate, spans_conflicting;
+};
+
+struct tk_buffered_span {
+  const struct tk_span *span;
+  uint32_t source; /**< whose tally counts it; TK_SETTLED: counted before */
+};
+#define TK_SETTLED UINT32_MAX
+
+struct tk_span_buffer {
+  struct tk_buffered_span *entries; /**< settled ones first */
+  uint32_t count, capacity, settled_count;
+  struct tk_batch **batches; /**< owned; what unsettled entries point into */
+  uint32_t batch_count, batch_capacity;
+  struct tk_arena settled_arena; /**< what settled entries point into */
+  int64_t *open_segments;        /**< ids the settled entries are stored under now */
+  uint32_t open_count;
+};
+
+void tk_span_buffer_reset(struct tk_span_buffer *buffer);
+
+/** Takes ownership of the batch, also on failure. TK_NOMEM. */
+enum tk_status tk_span_buffer_add(struct tk_span_buffer *buffer, struct tk_batch *batch,
+                                  uint32_t source, struct tk_error *error);
+
+/** Takes up the spans of the store's open segments, as settled. The buffer must be empty. */
+enum tk_status tk_span_buffer_absorb(struct tk_span_buffer *buffer, struct tk_reader *reader,
+                                     struct tk_error *error);
+
+/** A trace that is in the store already, or in more than one piece. */
+struct tk_split_note {
+  uint8_t trace_id[16];
+  int64_t segment_id; /**< a stored segment that holds a part, or 0: see piece */
+  uint32_t piece;
+};
+
+/** A second span with the identity of `kept`, but other content. */
+struct tk_conflict {
+  const struct tk_span *span;
+  const char *field; /**< the first that differs */
+  uint32_t source;
+};
+
+struct tk_cut_piece {
+  const struct tk_span **spans;
+  uint32_t span_count;
+  bool is_tail;
+};
+
+/** What a cut decided. Owns the memory that its spans are in. */
+struct tk_cut {
+  struct tk_cut_piece *pieces; /**< the tail last */
+  uint32_t piece_count;
+  struct tk_split_note *splits;
+  uint32_t split_count, split_capacity;
+  struct tk_conflict *conflicts;
+  uint32_t conflict_count, conflict_capacity;
+  struct tk_source_tally *tallies; /**< by source */
+  uint32_t source_count;
+  int64_t *replaced_segments; /**< open segments whose spans are in the pieces now */
+  uint32_t replaced_count;
+  struct tk_batch **batches;
+  uint32_t batch_count;
+  struct tk_arena settled_arena;
+};
+
+struct tk_cut_options {
+  uint32_t target;       /**< spans a segment should have */
+  uint32_t source_count; /**< how many sources there are so far */
+  bool final;            /**< nothing follows: hold nothing back */
+};
+
+/** Removes duplicates (among the buffer and against the store as `reader` sees it, open segments
+ * left out) and empties the buffer into *cut, except for the tail, which stays as settled spans.
+ * Where the buffer has nothing new, there are no pieces and nothing is replaced.
+ * On failure the buffer is unchanged and *cut needs no reset. */
+enum tk_status tk_span_buffer_cut(struct tk_span_buffer *buffer, struct tk_reader *reader,
+                                  const struct tk_cut_options *options, struct tk_cut *cut,
+                                  struct tk_error *error);
+void tk_cut_reset(struct tk_cut *cut);
+
+/** Whether it is time to cut. */
+bool tk_span_buffer_is_full(const struct tk_span_buffer *buffer, uint32_t target);
+
+#endif
