@@ -11,3 +11,4 @@ CREATE VIRTUAL TABLE IF NOT EXISTS services USING tracekeep_services;
 CREATE VIRTUAL TABLE IF NOT EXISTS operations USING tracekeep_operations;
 CREATE VIRTUAL TABLE IF NOT EXISTS attribute_keys USING tracekeep_attribute_keys;
 CREATE VIRTUAL TABLE IF NOT EXISTS segments USING tracekeep_segments;
+CREATE VIRTUAL TABLE IF NOT EXISTS segment_columns USING tracekeep_segment_columns;

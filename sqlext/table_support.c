@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT
+ * What tables over whole segments share. See table_support.h. */
+#include "sqlext/table_support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlext/vtab_support.h"
+
+/* ---- values ---- */
+
+enum tk_status tk_row_ints(struct tk_reader *reader, const struct tk_segment *segment,
+                           enum tk_column_number number, uint32_t granule,
+                           const int64_t **values_out, struct tk_error *error) {
+  const struct tk_column *column;
+  enum tk_status status = tk_reader_row_column(reader, segment, number, granule, &column, error);
+  *values_out = status == TK_OK && column ? column->ints : NULL;
+  return status;
+}
+
+/* The column that holds value `index` of `number`; NULL when it is not stored. */
+static enum tk_status column_of_value(struct tk_reader *reader, const struct tk_segment *segment,
+                                      enum tk_column_number number, uint32_t index,
+                                      const struct tk_column **column_out, struct tk_error *error) {
+  *column_out = NULL;
+  if (segment->fixed[number] == TK_NO_COLUMN) return TK_OK;
+  return tk_reader_values(reader, segment, segment->fixed[number], index, index + 1, column_out,
+                          error);
+}
+
+enum tk_status tk_int_value(struct tk_reader *reader, const struct tk_segment *segment,
+                            enum tk_column_number number, uint32_t index, int64_t *value_out,
+                            struct tk_error *error) {
+  const struct tk_column *column;
+  enum tk_status status = column_of_value(reader, segment, number, index, &column, error);
+  *value_out = status == TK_OK && column ? column->ints[index] : 0;
+  return status;
+}
+
+enum tk_status tk_text_value(struct tk_reader *reader, const struct tk_segment *segment,
+                             enum tk_column_number number, uint32_t index, struct tk_text *text_out,
+                             struct tk_error *error) {
+  const struct tk_column *column;
+  enum tk_status status = column_of_value(reader, segment, number, index, &column, error);
+  *text_out = (struct tk_text){"", 0};
+  if (status == TK_OK && column) *text_out = tk_column_text(column, index);
+  if (!text_out->data) text_out->data = "";
+  return status;
+}
+
+enum tk_status tk_fixed_value(struct tk_reader *reader, const struct tk_segment *segment,
+                              enum tk_column_number number, uint32_t index,
+                              const uint8_t **bytes_out, struct tk_error *error) {
+  static const uint8_t zero[16];
+  const struct tk_column *column;
+  enum tk_status status = column_of_value(reader, segment, number, index, &column, error);
+  *bytes_out = status == TK_OK && column ? column->fixed + (size_t)index * column->width : zero;
+  return status;
+}
+
+enum tk_status tk_row_service(struct tk_reader *reader, const struct tk_segment *segment,
+                              uint32_t row, struct tk_text *service_out, struct tk_error *error) {
+  int64_t code;
+  enum tk_status status = tk_int_value(reader, segment, TK_COL_RESOURCE, row, &code, error);
+  *service_out = (struct tk_text){NULL, 0};
+  if (status != TK_OK) return status;
+  const struct tk_stored_resource *resource =
+      (uint64_t)code < segment->resource_count
+          ? tk_reader_resource(reader, segment->resources[code])
+          : NULL;
+  if (!resource) {
+    return tk_corrupt(error, "segment %lld: row %u: no such resource",
+                      (long long)segment->summary.id, (unsigned)row);
+  }
+  *service_out = resource->service;
+  return TK_OK;
+}
+
+/* The text a trace id was sent as; size 0 if it was hex. */
+static enum tk_status find_trace_text(struct tk_reader *reader, const struct tk_segment *segment,
+                                      uint32_t trace_index, struct tk_text *text_out,
+                                      struct tk_error *error) {
+  const uint32_t index = segment->fixed[TK_COL_TRACE_TEXT_ROW];
+  const struct tk_column *rows;
+  enum tk_status status;
+
+  *text_out = (struct tk_text){NULL, 0};
+  if (index == TK_NO_COLUMN) return TK_OK;
+  const uint32_t count = segment->columns[index].value_count;
+  if ((status = tk_reader_values(reader, segment, index, 0, count, &rows, error)) != TK_OK) {
+    return status;
+  }
+  uint32_t begin = 0, end = count;
+  while (begin < end) {
+    uint32_t middle = begin + (end - begin) / 2;
+    if (rows->ints[middle] < trace_index) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  if (begin == count || rows->ints[begin] != trace_index) return TK_OK;
+  return tk_text_value(reader, segment, TK_COL_TRACE_TEXT, begin, text_out, error);
+}
+
+enum tk_status tk_give_trace_id(sqlite3_context *context, struct tk_reader *reader,
+                                const struct tk_segment *segment, uint32_t trace_index,
+                                struct tk_error *error) {
+  const uint8_t *id;
+  struct tk_text text;
+  enum tk_status status = tk_fixed_value(reader, segment, TK_COL_TRACE_ID, trace_index, &id, error);
+  if (status == TK_OK) status = find_trace_text(reader, segment, trace_index, &text, error);
+  if (status == TK_OK) tk_result_trace_id(context, id, text);
+  return status;
+}
+
+const char *tk_attribute_scope_name(int64_t scope) {
+  static const char *const names[] = {[TK_SCOPE_SPAN] = "span",
+                                      [TK_SCOPE_EVENT] = "event",
+                                      [TK_SCOPE_LINK] = "link",
+                                      [TK_SCOPE_RESOURCE] = "resource",
+                                      [TK_SCOPE_SCOPE] = "scope"};
+  return scope >= 0 && scope <= TK_SCOPE_SCOPE ? names[scope] : NULL;
+}
+
+const char *tk_value_type_name(int64_t type) {
+  static const char *const names[] = {
+      [TK_VALUE_EMPTY] = "empty",   [TK_VALUE_STRING] = "string", [TK_VALUE_BOOL] = "bool",
+      [TK_VALUE_INT] = "int",       [TK_VALUE_DOUBLE] = "double", [TK_VALUE_ARRAY] = "array",
+      [TK_VALUE_KVLIST] = "kvlist", [TK_VALUE_BYTES] = "bytes"};
+  return type >= 0 && type <= TK_VALUE_BYTES ? names[type] : NULL;
+}
+
+/* ---- the segments of one statement ---- */
+
+enum tk_status tk_segment_list_init(struct tk_segment_list *list, const struct tk_reader *reader,
+                                    struct tk_error *error) {
+  tk_segment_list_reset(list);
+  list->ids = sqlite3_malloc64((uint64_t)reader->segment_count * sizeof *list->ids + 1);
+  if (!list->ids) return tk_nomem(error);
+  for (uint32_t s = 0; s < reader->segment_count; s++) list->ids[s] = reader->segments[s].id;
+  list->count = reader->segment_count;
+  list->generation = reader->generation;
+  return TK_OK;
+}
+
+void tk_segment_list_reset(struct tk_segment_list *list) {
+  sqlite3_free(list->ids);
+  *list = (struct tk_segment_list){0};
+}
+
+enum tk_status tk_segment_list_open(const struct tk_segment_list *list, struct tk_reader *reader,
+                                    uint32_t index, const struct tk_segment **segment_out,
+                                    struct tk_error *error) {
+  if (list->generation != reader->generation) {
+    uint32_t wanted = index;
+    index = 0;
+    while (index < reader->segment_count && reader->segments[index].id != list->ids[wanted]) {
+      index++;
+    }
+    if (index == reader->segment_count) {
+      return tk_fail(error, TK_BUSY, "segment %lld was replaced while it was being read",
+                     (long long)list->ids[wanted]);
+    }
+  }
+  return tk_reader_segment(reader, index, segment_out, error);
+}
+
+/* ---- plans ---- */
+
+static int operator_of(const struct sqlite3_index_constraint *constraint) {
+  switch (constraint->op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ:
+      return TK_PREDICATE_EQ;
+    case SQLITE_INDEX_CONSTRAINT_LT:
+      return TK_PREDICATE_LT;
+    case SQLITE_INDEX_CONSTRAINT_LE:
+      return TK_PREDICATE_LE;
+    case SQLITE_INDEX_CONSTRAINT_GT:
+      return TK_PREDICATE_GT;
+    case SQLITE_INDEX_CONSTRAINT_GE:
+      return TK_PREDICATE_GE;
+    case SQLITE_INDEX_CONSTRAINT_LIKE:
+      return TK_PREDICATE_LIKE;
+    case SQLITE_INDEX_CONSTRAINT_GLOB:
+      return TK_PREDICATE_GLOB;
+    case SQLITE_INDEX_CONSTRAINT_ISNOTNULL:
+      return TK_PREDICATE_IS_NOT_NULL;
+    default:
+      return -1;
+  }
+}
+
+bool tk_plan_add(struct tk_plan *plan, sqlite3_index_info *info, int index,
+                 enum tk_term_affinity affinity) {
+  const struct sqlite3_index_constraint *constraint = &info->aConstraint[index];
+  int op = operator_of(constraint);
+
+  if (!constraint->usable || op < 0 || plan->size > (int)sizeof plan->text - 40) return false;
+  if (affinity == TK_TERM_TEXT && op != TK_PREDICATE_LIKE && op != TK_PREDICATE_GLOB &&
+      sqlite3_stricmp(sqlite3_vtab_collation(info, index), "BINARY") != 0) {
+    return false;
+  }
+  if (op == TK_PREDICATE_EQ && sqlite3_vtab_in(info, index, 1)) op = TK_PREDICATE_IN;
+  sqlite3_snprintf((int)sizeof plan->text - plan->size, plan->text + plan->size, "%d,%d,%c;",
+                   constraint->iColumn, op, affinity);
+  plan->size += (int)strlen(plan->text + plan->size);
+  info->aConstraintUsage[index].argvIndex = ++plan->term_count;
+  return true;
+}
+
+int tk_plan_finish(const struct tk_plan *plan, sqlite3_index_info *info) {
+  info->idxStr = sqlite3_mprintf("%s", plan->text);
+  info->needToFreeIdxStr = 1;
+  return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+/* ---- terms ---- */
+
+/* False: a value the term cannot use. */
+static bool fits(enum tk_term_affinity affinity, enum tk_predicate_op op, sqlite3_value *value) {
+  const int type = sqlite3_value_type(value);
+  if (type == SQLITE_NULL) return true;
+  if (op == TK_PREDICATE_LIKE || op == TK_PREDICATE_GLOB) return type == SQLITE_TEXT;
+  if (affinity == TK_TERM_INTEGER) return type == SQLITE_INTEGER || type == SQLITE_FLOAT;
+  return affinity == TK_TERM_NONE || type == SQLITE_TEXT;
+}
+
+static bool copy_value(struct tk_arena *arena, sqlite3_value *value, struct tk_sql_value *copy) {
+  const void *bytes;
+  switch (sqlite3_value_type(value)) {
+    case SQLITE_INTEGER:
+      *copy = (struct tk_sql_value){TK_SQL_INT, {.integer = sqlite3_value_int64(value)}};
+      return true;
+    case SQLITE_FLOAT:
+      *copy = (struct tk_sql_value){TK_SQL_REAL, {.real = sqlite3_value_double(value)}};
+      return true;
+    case SQLITE_NULL:
+      *copy = (struct tk_sql_value){.type = TK_SQL_NULL};
+      return true;
+    case SQLITE_TEXT:
+      copy->type = TK_SQL_TEXT;
+      bytes = sqlite3_value_text(value);
+      break;
+    default:
+      copy->type = TK_SQL_BLOB;
+      bytes = sqlite3_value_blob(value);
+  }
+  const uint32_t size = (uint32_t)sqlite3_value_bytes(value);
+  char *text = tk_arena_alloc_bytes(arena, (size_t)size + 1);
+  if (!text || (!bytes && size > 0)) return false;
+  if (size > 0) memcpy(text, bytes, size);
+  text[size] = '\0';
+  copy->as.text = (struct tk_text){text, size};
+  return true;
+}
+
+/* All values of an IN, or none (*fits_out false) if one of them is of no use. */
+static enum tk_status copy_list(struct tk_terms *terms, enum tk_term_affinity affinity,
+                                sqlite3_value *list, struct tk_predicate *predicate, bool *fits_out,
+                                struct tk_error *error) {
+  sqlite3_value *value;
+  uint32_t count = 0;
+  int rc;
+
+  for (rc = sqlite3_vtab_in_first(list, &value); rc == SQLITE_OK && value;
+       rc = sqlite3_vtab_in_next(list, &value)) {
+    if (!fits(affinity, TK_PREDICATE_IN, value)) *fits_out = false;
+    count++;
+  }
+  if (rc == SQLITE_NOMEM) return tk_nomem(error);
+  predicate->values = tk_arena_alloc(&terms->arena, (count + 1) * sizeof *predicate->values);
+  if (!predicate->values) return tk_nomem(error);
+  if (!*fits_out) return TK_OK;
+  for (rc = sqlite3_vtab_in_first(list, &value); rc == SQLITE_OK && value;
+       rc = sqlite3_vtab_in_next(list, &value)) {
+    if (predicate->count == count) break;
+    if (!copy_value(&terms->arena, value, &predicate->values[predicate->count++])) {
+      return tk_nomem(error);
+    }
+  }
+  if (rc == SQLITE_NOMEM) return tk_nomem(error);
+  tk_predicate_normalise(predicate);
+  return TK_OK;
+}
+
+static enum tk_status add_term(struct tk_terms *terms, int column, enum tk_predicate_op op,
+                               enum tk_term_affinity affinity, sqlite3_value *value,
+                               struct tk_error *error) {
+  struct tk_term term = {column, {.op = op, .loose = affinity == TK_TERM_NONE}};
+  bool is_fit = true;
+  if (op == TK_PREDICATE_IN) {
+    enum tk_status status = copy_list(terms, affinity, value, &term.predicate, &is_fit, error);
+    if (status != TK_OK) return status;
+  } else {
+    is_fit = fits(affinity, op, value);
+    term.predicate.count = 1;
+    term.predicate.values = tk_arena_alloc(&terms->arena, sizeof *term.predicate.values);
+    if (!term.predicate.values ||
+        (is_fit && !copy_value(&terms->arena, value, term.predicate.values))) {
+      return tk_nomem(error);
+    }
+  }
+  if (is_fit) terms->items[terms->count++] = term;
+  return TK_OK;
+}
+
+enum tk_status tk_terms_init(struct tk_terms *terms, const char *plan, int value_count,
+                             sqlite3_value **values, struct tk_error *error) {
+  enum tk_status status = TK_OK;
+
+  tk_terms_reset(terms);
+  terms->items = tk_arena_alloc(&terms->arena, ((size_t)value_count + 1) * sizeof *terms->items);
+  if (!terms->items) return tk_nomem(error);
+  for (int i = 0; i < value_count && status == TK_OK; i++) {
+    char *end;
+    const long column = strtol(plan, &end, 10);
+    const long op = strtol(end + 1, &end, 10);
+    status = add_term(terms, (int)column, (enum tk_predicate_op)op, (enum tk_term_affinity)end[1],
+                      values[i], error);
+    plan = end + 3;
+  }
+  return status;
+}
+
+void tk_terms_reset(struct tk_terms *terms) {
+  tk_arena_reset(&terms->arena);
+  terms->items = NULL;
+  terms->count = 0;
+}
+
+static bool accept(const struct tk_terms *terms, int column, const struct tk_sql_value *value) {
+  for (uint32_t i = 0; i < terms->count; i++) {
+    if (terms->items[i].column == column &&
+        !tk_predicate_matches(&terms->items[i].predicate, value)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool tk_terms_accept_int(const struct tk_terms *terms, int column, int64_t value) {
+  const struct tk_sql_value sql = {TK_SQL_INT, {.integer = value}};
+  return accept(terms, column, &sql);
+}
+
+bool tk_terms_accept_text(const struct tk_terms *terms, int column, struct tk_text text) {
+  struct tk_sql_value sql = {TK_SQL_TEXT, {.text = text}};
+  if (!text.data) sql.as.text.data = "";
+  return accept(terms, column, &sql);
+}
+
+bool tk_terms_may_accept(const struct tk_terms *terms, int column, int64_t low, int64_t high) {
+  for (uint32_t i = 0; i < terms->count; i++) {
+    if (terms->items[i].column == column &&
+        !tk_predicate_may_match(&terms->items[i].predicate, low, high)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool tk_terms_have(const struct tk_terms *terms, int column) {
+  for (uint32_t i = 0; i < terms->count; i++) {
+    if (terms->items[i].column == column) return true;
+  }
+  return false;
+}
