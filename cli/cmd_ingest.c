@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT
+ * tracekeep ingest: where readers and the store meet. A file that cannot be read does not stop the
+ * others; a store that cannot be written stops everything. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/ingest_summary.h"
+#include "cli/input/format.h"
+#include "cli/input/reader.h"
+#include "cli/input_files.h"
+#include "cli/interrupt.h"
+#include "cli/messages.h"
+#include "cli/progress.h"
+#include "tracekeep/store.h"
+
+enum { PROGRESS_CANDIDATES = 16 };
+
+struct ingest_arguments {
+  const char *format;
+  const char *output_format;
+  unsigned threads, spans_per_segment;
+  bool quiet;
+};
+
+static const struct tk_option ingest_options[] = {
+    {.name = "format",
+     .type = TK_OPTION_TEXT,
+     .value = "NAME",
+     .help = "take the input to be in this format; default: recognise it",
+     .offset = offsetof(struct ingest_arguments, format)},
+    {.name = "threads",
+     .type = TK_OPTION_NUMBER,
+     .value = "N",
+     .help = "threads to use; default: one for each core",
+     .offset = offsetof(struct ingest_arguments, threads)},
+    {.name = "quiet",
+     .letter = 'q',
+     .type = TK_OPTION_FLAG,
+     .help = "no progress and no summary",
+     .offset = offsetof(struct ingest_arguments, quiet)},
+    {.name = "output-format",
+     .type = TK_OPTION_CHOICE,
+     .value = "text|json",
+     .help = "how to print the summary; default: text",
+     .offset = offsetof(struct ingest_arguments, output_format)},
+    {.name = "spans-per-segment",
+     .type = TK_OPTION_NUMBER,
+     .value = "N",
+     .help = "for tests",
+     .hidden = true,
+     .offset = offsetof(struct ingest_arguments, spans_per_segment)},
+    {0},
+};
+
+/* One run of the command. */
+struct run {
+  const struct ingest_arguments *arguments;
+  const char *store_name;
+  struct tk_store *store;
+  struct tk_ingest *ingest;
+  struct tk_ingest_summary summary;
+  uint64_t bytes_before; /* of the files before this one, as they are on disk */
+  int exit_code;         /* the worst so far; not of the store: that ends the run */
+};
+
+static enum tk_status begin_ingest(struct run *run, struct tk_error *error) {
+  const struct tk_ingest_options options = {.thread_count = run->arguments->threads,
+                                            .spans_per_segment = run->arguments->spans_per_segment};
+  return tk_ingest_begin(run->store, &options, &run->ingest, error);
+}
+
+/* Commits what is buffered and adds up the counts; there is no ingest afterwards. */
+static enum tk_status finish_ingest(struct run *run, struct tk_error *error) {
+  struct tk_ingest_counts counts = {0}, *sum = &run->summary.counts;
+  enum tk_status status = tk_ingest_finish(run->ingest, &counts, error);
+  run->ingest = NULL;
+  sum->records += counts.records;
+  sum->spans_new += counts.spans_new;
+  sum->spans_duplicate += counts.spans_duplicate;
+  sum->spans_conflicting += counts.spans_conflicting;
+  sum->rejected += counts.rejected;
+  sum->issues += counts.issues;
+  sum->bytes_in += counts.bytes_in;
+  sum->bytes_stored += counts.bytes_stored;
+  sum->segments_written += counts.segments_written;
+  return status;
+}
+
+/* A failure of the input: noted, and the run goes on. */
+static void note_failed_file(struct run *run, const char *path, enum tk_status status,
+                             const struct tk_error *error) {
+  run->summary.files_failed++;
+  int exit_code = tk_complain_status(path, status, error);
+  /* Damage in the input is a finding, not damage of the store. */
+  if (exit_code == TK_EXIT_CORRUPT) exit_code = TK_EXIT_FINDINGS;
+  if (exit_code > run->exit_code) run->exit_code = exit_code;
+}
+
+static void show_progress(struct run *run, const char *path, const struct tk_input *input) {
+  struct tk_ingest_counts counts;
+  tk_ingest_counts(run->ingest, &counts);
+  tk_progress_update(path, run->bytes_before + tk_input_position(input),
+                     counts.spans_new + counts.spans_duplicate + counts.spans_conflicting);
+}
+
+/* Hands the batches of `input` to the store, beginning with `batch`. *input_status is what became
+ * of the input; the return value, of the store. */
+static enum tk_status append_batches(struct run *run, const char *path, struct tk_input *input,
+                                     struct tk_batch *batch, enum tk_status *input_status,
+                                     struct tk_error *error) {
+  while (*input_status == TK_OK && batch) {
+    tk_ingest_summary_add_issues(&run->summary, path, batch);
+    enum tk_status status = tk_ingest_append(run->ingest, batch, error);
+    if (status != TK_OK) return status;
+    show_progress(run, path, input);
+    batch = NULL;
+    if (tk_interrupted()) return TK_OK;
+    *input_status = tk_input_next(input, &batch, error);
+  }
+  return TK_OK;
+}
+
+/* Where an earlier ingest of this content ended; NULL: nowhere. Both statuses as above. */
+static enum tk_status find_continuation(struct run *run, const char *path, struct tk_input *input,
+                                        struct tk_progress *candidates,
+                                        const struct tk_progress **continued,
+                                        enum tk_status *input_status, struct tk_error *error) {
+  size_t count = 0;
+  *continued = NULL;
+  enum tk_status status = tk_ingest_find_progress(run->ingest, path, tk_input_head_hash(input),
+                                                  candidates, PROGRESS_CANDIDATES, &count, error);
+  if (status == TK_OK && count > 0) {
+    *input_status = tk_input_resume(input, candidates, count, continued, error);
+  }
+  return status;
+}
+
+static enum tk_status ingest_input(struct run *run, const char *path, struct tk_input *input,
+                                   bool *begun, enum tk_status *input_status,
+                                   struct tk_error *error) {
+  struct tk_progress candidates[PROGRESS_CANDIDATES];
+  const struct tk_progress *continued = NULL;
+  struct tk_batch *batch = NULL;
+  enum tk_status status =
+      find_continuation(run, path, input, candidates, &continued, input_status, error);
+  if (status == TK_OK && *input_status == TK_OK) {
+    *input_status = tk_input_next(input, &batch, error);
+  }
+  if (status == TK_OK && *input_status == TK_OK) {
+    if (continued && !batch) run->summary.files_skipped++;
+    status = tk_ingest_source_begin(run->ingest, path, tk_input_format_name(input),
+                                    tk_input_head_hash(input), continued, error);
+    *begun = status == TK_OK;
+    if (!*begun) tk_batch_free(batch);
+    if (*begun) status = append_batches(run, path, input, batch, input_status, error);
+  }
+  return status;
+}
+
+/* TK_OK unless the store failed. */
+static enum tk_status ingest_file(struct run *run, const char *path, struct tk_error *error) {
+  unsigned threads = run->arguments->threads;
+  if (threads == 0) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    threads = cores > 1 ? (unsigned)cores : 1;
+  }
+  const struct tk_input_options options = {.format = run->arguments->format,
+                                           .thread_count = threads};
+  struct tk_input *input = NULL;
+  run->summary.files++;
+  enum tk_status input_status = tk_input_open(path, &options, &input, error);
+  enum tk_status status = TK_OK;
+  bool begun = false;
+  if (input_status == TK_OK) {
+    status = ingest_input(run, path, input, &begun, &input_status, error);
+    run->bytes_before += tk_input_size(input);
+  }
+  tk_input_close(input);
+  if (status != TK_OK) return status;
+  if (input_status == TK_OK) {
+    /* An interrupted source is not at its end: the next run continues it. */
+    return tk_interrupted() ? TK_OK : tk_ingest_source_end(run->ingest, error);
+  }
+  note_failed_file(run, path, input_status, error);
+  if (!begun) return TK_OK;
+  /* Nor is one that broke off. What it gave is kept, and another ingest goes on after it. */
+  status = finish_ingest(run, error);
+  return status == TK_OK ? begin_ingest(run, error) : status;
+}
+
+static enum tk_status ingest_files(struct run *run, const struct tk_input_files *files,
+                                   struct tk_error *error) {
+  enum tk_status status = TK_OK;
+  for (size_t i = 0; i < files->count && status == TK_OK && !tk_interrupted(); i++) {
+    status = ingest_file(run, files->paths[i], error);
+  }
+  return status;
+}
+
+static double now_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Says how it went, and gives the exit code. */
+static int conclude(struct run *run) {
+  if (tk_interrupted()) {
+    run->summary.interrupted = true;
+    tk_complain("interrupted; the same command continues where this one stopped");
+  }
+  if (!run->arguments->quiet) {
+    if (run->arguments->output_format && strcmp(run->arguments->output_format, "json") == 0) {
+      tk_ingest_summary_print_json(&run->summary, run->store_name);
+    } else {
+      tk_ingest_summary_print_text(&run->summary, run->store_name);
+    }
+  }
+  if (tk_interrupted()) return TK_EXIT_INTERRUPTED;
+  if (run->exit_code == TK_EXIT_OK && run->summary.counts.rejected > 0) return TK_EXIT_FINDINGS;
+  return run->exit_code;
+}
+
+static int ingest_into_store(struct run *run, const struct tk_input_files *files) {
+  struct tk_error error = {0};
+  double begin = now_seconds();
+  enum tk_status status = begin_ingest(run, &error);
+  if (status == TK_OK) {
+    tk_progress_begin(files->total_bytes, !run->arguments->quiet);
+    status = ingest_files(run, files, &error);
+    if (status == TK_OK) status = finish_ingest(run, &error);
+    tk_ingest_abort(run->ingest); /* nothing is left when it was finished */
+    tk_progress_end();
+  }
+  if (status != TK_OK) return tk_complain_status(run->store_name, status, &error);
+  run->summary.seconds = now_seconds() - begin + 1e-9;
+  return conclude(run);
+}
+
+static bool check_format(const char *name) {
+  if (!name || tk_input_format_find(name)) return true;
+  char names[512] = "";
+  for (size_t i = 0; tk_input_format_at(i); i++) {
+    size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
+             tk_input_format_at(i)->name);
+  }
+  tk_complain("ingest: no format '%s'; there are: %s", name, names);
+  return false;
+}
+
+static int run_ingest(const struct tk_command *command, int argc, char **argv) {
+  struct ingest_arguments arguments = {0};
+  struct tk_input_files files = {0};
+  struct tk_error error = {0};
+  int exit_code = TK_EXIT_OK;
+  int operands = tk_options_parse(command, argc, argv, &arguments, &exit_code);
+  if (operands < 0) return exit_code;
+  if (!check_format(arguments.format)) return TK_EXIT_USAGE;
+
+  tk_input_files_list(&files, argv + 1, operands - 1);
+  if (files.count == 0) {
+    tk_complain("ingest: there is nothing to read");
+    exit_code = files.missing > 0 ? TK_EXIT_IO : TK_EXIT_USAGE;
+    tk_input_files_reset(&files);
+    return exit_code;
+  }
+  struct run run = {.arguments = &arguments, .store_name = argv[0]};
+  run.summary.files_failed = files.missing;
+  run.summary.files = files.missing;
+  if (files.missing > 0) run.exit_code = TK_EXIT_IO;
+  tk_interrupt_install();
+  enum tk_status status = tk_store_open(argv[0], TK_OPEN_CREATE, &run.store, &error);
+  if (status != TK_OK) {
+    exit_code = tk_complain_status(argv[0], status, &error);
+  } else {
+    exit_code = ingest_into_store(&run, &files);
+  }
+  tk_store_close(run.store);
+  tk_input_files_reset(&files);
+  return exit_code;
+}
+
+const struct tk_command tk_cmd_ingest = {
+    .name = "ingest",
+    .arguments = "STORE FILE|DIR|-...",
+    .summary = "read traces into a store",
+    .description =
+        "Reads traces into a store, which is made when it does not exist. Format and compression\n"
+        "are recognised by content; - is standard input. Of a folder, files are read that end "
+        "in\n" TK_INPUT_FILE_ENDINGS
+        ".\n\n"
+        "Doing the same again adds nothing; a file that has grown continues where it ended. What\n"
+        "cannot be used is counted, shown and kept in the table validation_issues. Interrupted at\n"
+        "any instant, the same command continues.",
+    .examples =
+        "  tracekeep ingest traces.db dump.jsonl\n"
+        "  tracekeep ingest traces.db /var/lib/otelcol/dumps\n"
+        "  zcat old.json.gz | tracekeep ingest --output-format json traces.db -\n",
+    .options = ingest_options,
+    .run = run_ingest,
+    .operand_min = 2,
+    .operand_max = -1,
+};
