@@ -136,6 +136,14 @@ void tk_encoder_pool_wait(struct tk_encoder_pool *pool) {
   pthread_mutex_unlock(&pool->lock);
 }
 
+bool tk_encoder_pool_is_done(struct tk_encoder_pool *pool) {
+  if (pool->thread_count == 0) tk_encoder_pool_wait(pool);
+  pthread_mutex_lock(&pool->lock);
+  const bool done = !pool->job || pool->job->pieces_done == pool->job->piece_count;
+  pthread_mutex_unlock(&pool->lock);
+  return done;
+}
+
 void tk_encoder_pool_free(struct tk_encoder_pool *pool) {
   if (!pool) return;
   tk_encoder_pool_wait(pool);

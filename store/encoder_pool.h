@@ -32,6 +32,10 @@ enum tk_status tk_encoder_pool_create(unsigned thread_count, struct tk_encoder_p
 /** The job is worked on from now; it must stay until tk_encoder_pool_wait has returned. */
 void tk_encoder_pool_submit(struct tk_encoder_pool *pool, struct tk_encode_job *job);
 
+/** Whether tk_encoder_pool_wait would return at once. A pool without threads of its own does the
+ * whole job here: nobody else will, and what the job holds should not wait for it. */
+bool tk_encoder_pool_is_done(struct tk_encoder_pool *pool);
+
 /** Returns when the submitted job is done (at once if there is none): see job->status. The writers
  * of its pieces are the caller's to reset, whatever the status. */
 void tk_encoder_pool_wait(struct tk_encoder_pool *pool);

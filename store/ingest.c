@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * An ingest: batches go into the span buffer; a full buffer is cut; what was cut is encoded by the
- * pool while the next batches come in, and committed, with the progress of the sources, before the
- * next cut. So at most one commit is under way, and a cut always compares with all there is. */
+ * pool while the next batches come in, and committed, with the progress of the sources, when that is
+ * done, at the latest before the next cut. So at most one commit is under way, and a cut always
+ * compares with all there is. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -445,6 +446,10 @@ enum tk_status tk_ingest_append(struct tk_ingest *ingest, struct tk_batch *batch
   enum tk_status status = take_batch(ingest, batch, error);
   if (status == TK_OK && tk_span_buffer_is_full(&ingest->buffer, ingest->target)) {
     status = cut(ingest, false, error);
+  }
+  /* As soon as it is encoded, so that the memory of its spans is free for the next. */
+  if (status == TK_OK && ingest->commit.pending && tk_encoder_pool_is_done(ingest->pool)) {
+    status = complete_commit(ingest, error);
   }
   if (status != TK_OK) ingest->failed = true;
   return status;
