@@ -128,7 +128,6 @@ static uint32_t lower_bound(const uint32_t *items, uint32_t count, uint32_t item
   return low;
 }
 
-/* Backwards, so that the first of several values of an item stays. */
 static enum tk_status fill_extra_index(struct tk_segment_state *state, void *context,
                                        uint32_t granule, void *data, struct tk_error *error) {
   const struct tk_segment *segment = &state->segment;
@@ -142,8 +141,9 @@ static enum tk_status fill_extra_index(struct tk_segment_state *state, void *con
 
   memset(value_index + range.begin, 0xFF, (range.end - range.begin) * sizeof *value_index);
   const uint32_t first = lower_bound(inputs->items, inputs->value_count, range.begin);
-  uint32_t i = lower_bound(inputs->items, inputs->value_count, range.end);
-  while (i-- > first) value_index[inputs->items[i]] = i;
+  for (uint32_t i = first; i < inputs->value_count && inputs->items[i] < range.end; i++) {
+    value_index[inputs->items[i]] = i;
+  }
   return TK_OK;
 }
 
@@ -288,6 +288,7 @@ static enum tk_status collect_value(struct collector *collector, uint32_t item,
   if (index == TK_NO_COLUMN || !segment->columns[index].in_extras) return TK_OK;
   const struct tk_segment_column *column = &segment->columns[index];
   const uint32_t at = collector->filled[index];
+  if (at > 0 && collector->made.items[index][at - 1] == item) return TK_OK; /* a second value */
   if (at == column->value_count) {
     return tk_corrupt(collector->error, "extra attributes have more values than column %d",
                       column->number);
