@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "store/byte_writer.h"
+#include "store/interner.h"
 #include "store/sqlite_api.h"
 #include "store/value_codec.h"
-#include "tracekeep/hash.h"
 
 enum {
   EXTRA = UINT16_MAX,        /* reference of an attribute that has no column */
@@ -26,23 +26,27 @@ struct cached_key {
   uint32_t column;
 };
 
+enum { TYPE_COUNT = TK_VALUE_BYTES + 1 };
+
 struct tk_shredder_state {
   struct cached_key cache[POINTER_CACHE];
-  uint32_t *key_slots; /* open addressing: column index + 1 */
-  uint32_t key_slot_count;
+  struct tk_interner keys[TYPE_COUNT]; /* by value type */
+  uint32_t *columns_of[TYPE_COUNT];    /* interned key -> column */
+  uint32_t columns_of_capacity[TYPE_COUNT];
   uint32_t column_capacity;
   uint16_t *references; /* per attribute: column, or EXTRA */
   uint64_t reference_count, reference_capacity, reference_next;
-  uint32_t *keyset_slots; /* keyset index + 1 */
-  uint32_t keyset_slot_count;
-  uint32_t keyset_capacity, keyset_column_count, keyset_column_capacity;
+  struct tk_interner keyset_interner; /* over the bytes of the columns */
+  uint32_t keyset_capacity;
+  uint32_t *keyset; /* of the item at hand */
+  uint32_t keyset_scratch_capacity;
   uint32_t items_counted, items_added, extra_capacity;
   uint32_t granule_count;
   uint16_t *renumbered; /* first-seen column -> sorted column */
   struct tk_byte_writer scratch;
 };
 
-/* Doubles an array of elements of `size` bytes; false when out of memory. */
+/* Reallocates an array of elements of `size` bytes; false when out of memory. */
 static bool grow(void *array_pointer, uint64_t capacity, size_t size) {
   void *old, *larger;
   memcpy(&old, array_pointer, sizeof old);
@@ -66,65 +70,48 @@ void tk_shredder_init(struct tk_shredder *shredder, struct tk_arena *arena, uint
 
 /* ---- first pass: which columns are there ---- */
 
-static uint64_t hash_key(struct tk_text key, uint32_t type) {
-  return tk_hash64(key.data, key.size) + type * 0x9E3779B97F4A7C15u;
-}
-
-static bool has_key(const struct tk_shredded_column *column, struct tk_text key, uint32_t type) {
-  return column->type == type && column->key.size == key.size &&
-         (key.size == 0 || memcmp(column->key.data, key.data, key.size) == 0);
-}
-
-static bool rehash_keys(struct tk_shredder *shredder) {
-  struct tk_shredder_state *state = shredder->state;
-  const uint32_t slot_count = state->key_slot_count ? state->key_slot_count * 2 : 256;
-  uint32_t *slots = sqlite3_malloc64(slot_count * sizeof *slots);
-  if (!slots) return false;
-  memset(slots, 0, slot_count * sizeof *slots);
-  for (uint32_t c = 0; c < shredder->column_count; c++) {
-    const struct tk_shredded_column *column = &shredder->columns[c];
-    uint64_t slot = hash_key(column->key, column->type);
-    while (slots[slot & (slot_count - 1)]) slot++;
-    slots[slot & (slot_count - 1)] = c + 1;
-  }
-  sqlite3_free(state->key_slots);
-  state->key_slots = slots;
-  state->key_slot_count = slot_count;
+/* Makes room for one more element; capacities double. */
+static bool reserve_one(void *array_pointer, uint32_t count, uint32_t *capacity, size_t size) {
+  if (count < *capacity) return true;
+  const uint32_t larger = *capacity ? *capacity * 2 : 64;
+  if (!grow(array_pointer, larger, size)) return false;
+  *capacity = larger;
   return true;
 }
 
-/* Column of (key, type), new if need be; EXTRA when there are too many; EXTRA and failed without
- * memory. */
-static uint32_t resolve_key(struct tk_shredder *shredder, struct tk_text key, uint32_t type) {
-  struct tk_shredder_state *state = shredder->state;
-  if (shredder->column_count * 2 >= state->key_slot_count && !rehash_keys(shredder)) {
+static uint32_t add_column(struct tk_shredder *shredder, struct tk_text key, uint32_t type) {
+  if (!reserve_one(&shredder->columns, shredder->column_count, &shredder->state->column_capacity,
+                   sizeof *shredder->columns)) {
     shredder->failed = true;
     return EXTRA;
   }
-  uint64_t slot = hash_key(key, type);
-  const uint64_t mask = state->key_slot_count - 1;
-  for (; state->key_slots[slot & mask]; slot++) {
-    uint32_t column = state->key_slots[slot & mask] - 1;
-    if (has_key(&shredder->columns[column], key, type)) return column;
-  }
-  if (shredder->column_count == MAX_KNOWN_COLUMNS) return EXTRA;
-  if (shredder->column_count == state->column_capacity) {
-    uint32_t capacity = state->column_capacity ? state->column_capacity * 2 : 64;
-    if (!grow(&shredder->columns, capacity, sizeof *shredder->columns)) {
-      shredder->failed = true;
-      return EXTRA;
-    }
-    state->column_capacity = capacity;
-  }
   shredder->columns[shredder->column_count] =
       (struct tk_shredded_column){.key = key, .type = (uint8_t)type, .last_item = UINT32_MAX};
-  state->key_slots[slot & mask] = shredder->column_count + 1;
   return shredder->column_count++;
+}
+
+/* Column of (key, type), new if need be; EXTRA when there are too many, and when out of memory. */
+static uint32_t resolve_key(struct tk_shredder *shredder, struct tk_text key, uint32_t type) {
+  struct tk_shredder_state *state = shredder->state;
+  bool is_new = false;
+  const uint32_t known = tk_interner_add(&state->keys[type], key, &is_new);
+  if (known == TK_INTERNER_FAILED ||
+      !reserve_one(&state->columns_of[type], known, &state->columns_of_capacity[type],
+                   sizeof *state->columns_of[type])) {
+    shredder->failed = true;
+    return EXTRA;
+  }
+  if (is_new) {
+    state->columns_of[type][known] =
+        shredder->column_count < MAX_KNOWN_COLUMNS ? add_column(shredder, key, type) : EXTRA;
+  }
+  return state->columns_of[type][known];
 }
 
 static uint32_t find_column(struct tk_shredder *shredder, const struct tk_attribute *attribute) {
   const uintptr_t address = (uintptr_t)attribute->key.data;
-  const size_t line = (address ^ address >> 9 ^ attribute->value.type * 257u) % POINTER_CACHE;
+  const uint32_t type = attribute->value.type;
+  const size_t line = (address ^ address >> 9 ^ type * 257u) % POINTER_CACHE;
   struct cached_key *cached = &shredder->state->cache[line];
   if (cached->data == attribute->key.data && cached->size == attribute->key.size &&
       cached->type == attribute->value.type && cached->data) {
@@ -144,8 +131,8 @@ void tk_shredder_count(struct tk_shredder *shredder, const struct tk_attributes 
   const uint32_t item = state->items_counted++;
   const uint64_t wanted = state->reference_count + attributes->count;
   if (wanted > state->reference_capacity) {
-    uint64_t capacity = state->reference_capacity * 2 > wanted ? state->reference_capacity * 2
-                                                               : wanted + 4096;
+    uint64_t capacity =
+        state->reference_capacity * 2 > wanted ? state->reference_capacity * 2 : wanted + 4096;
     if (!grow(&state->references, capacity, sizeof *state->references)) {
       shredder->failed = true;
       return;
@@ -211,8 +198,7 @@ static bool allocate_values(struct tk_shredder *shredder, struct tk_shredded_col
   if (!column->granule_first_value) return false;
   if (column->type == TK_VALUE_EMPTY) return true;
   if (is_text(column->type)) {
-    column->texts =
-        tk_arena_alloc(shredder->arena, column->value_count * sizeof *column->texts);
+    column->texts = tk_arena_alloc(shredder->arena, column->value_count * sizeof *column->texts);
     return column->texts != NULL;
   }
   column->ints = tk_arena_alloc(shredder->arena, column->value_count * sizeof *column->ints);
@@ -223,8 +209,7 @@ static bool allocate_values(struct tk_shredder *shredder, struct tk_shredded_col
 static bool sort_columns(struct tk_shredder *shredder) {
   struct tk_shredder_state *state = shredder->state;
   const uint32_t count = shredder->column_count;
-  struct tk_shredded_column *sorted =
-      tk_arena_alloc(shredder->arena, count * sizeof *sorted);
+  struct tk_shredded_column *sorted = tk_arena_alloc(shredder->arena, count * sizeof *sorted);
   uint16_t *sequence = sqlite3_malloc64(count * sizeof *sequence + 1);
   state->renumbered = sqlite3_malloc64(count * sizeof *state->renumbered + 1);
   const bool ok = sorted && sequence && state->renumbered;
@@ -311,76 +296,34 @@ static void add_value(struct tk_shredder *shredder, struct tk_shredded_column *c
   }
 }
 
-static uint64_t hash_keyset(const uint32_t *columns, uint32_t count) {
-  uint64_t hash = count;
-  for (uint32_t i = 0; i < count; i++) {
-    hash = (hash ^ columns[i]) * 0x9E3779B97F4A7C15u;
-    hash ^= hash >> 29;
-  }
-  return hash;
-}
-
-static bool is_keyset(const struct tk_shredder *shredder, uint32_t keyset, const uint32_t *columns,
-                      uint32_t count) {
-  const struct tk_shredded_keyset *known = &shredder->keysets[keyset];
-  return known->count == count && memcmp(shredder->keyset_columns + known->first, columns,
-                                         count * sizeof *columns) == 0;
-}
-
-static bool rehash_keysets(struct tk_shredder *shredder) {
-  struct tk_shredder_state *state = shredder->state;
-  const uint32_t slot_count = state->keyset_slot_count ? state->keyset_slot_count * 2 : 256;
-  uint32_t *slots = sqlite3_malloc64(slot_count * sizeof *slots);
-  if (!slots) return false;
-  memset(slots, 0, slot_count * sizeof *slots);
-  for (uint32_t k = 0; k < shredder->keyset_count; k++) {
-    const struct tk_shredded_keyset *keyset = &shredder->keysets[k];
-    uint64_t slot = hash_keyset(shredder->keyset_columns + keyset->first, keyset->count);
-    while (slots[slot & (slot_count - 1)]) slot++;
-    slots[slot & (slot_count - 1)] = k + 1;
-  }
-  sqlite3_free(state->keyset_slots);
-  state->keyset_slots = slots;
-  state->keyset_slot_count = slot_count;
-  return true;
-}
-
-/* Code of the keyset that stands in the `count` entries after the known ones in keyset_columns. */
+/* Code of the keyset in state->keyset. */
 static uint32_t intern_keyset(struct tk_shredder *shredder, uint32_t count) {
   struct tk_shredder_state *state = shredder->state;
-  const uint32_t *columns = shredder->keyset_columns + state->keyset_column_count;
-  if (shredder->keyset_count * 2 >= state->keyset_slot_count && !rehash_keysets(shredder)) {
+  struct tk_text bytes = {(const char *)state->keyset, count * (uint32_t)sizeof *state->keyset};
+  bool is_new = false;
+  const uint32_t code = tk_interner_add(&state->keyset_interner, bytes, &is_new);
+  if (code == TK_INTERNER_FAILED) {
     shredder->failed = true;
     return 0;
   }
-  const uint64_t mask = state->keyset_slot_count - 1;
-  uint64_t slot = hash_keyset(columns, count);
-  for (; state->keyset_slots[slot & mask]; slot++) {
-    uint32_t keyset = state->keyset_slots[slot & mask] - 1;
-    if (is_keyset(shredder, keyset, columns, count)) return keyset;
+  if (!is_new) return code;
+  uint32_t *columns = tk_arena_alloc(shredder->arena, bytes.size);
+  if (!columns || !reserve_one(&shredder->keysets, shredder->keyset_count, &state->keyset_capacity,
+                               sizeof *shredder->keysets)) {
+    shredder->failed = true;
+    return 0;
   }
-  if (shredder->keyset_count == state->keyset_capacity) {
-    uint32_t capacity = state->keyset_capacity ? state->keyset_capacity * 2 : 64;
-    if (!grow(&shredder->keysets, capacity, sizeof *shredder->keysets)) {
-      shredder->failed = true;
-      return 0;
-    }
-    state->keyset_capacity = capacity;
-  }
-  shredder->keysets[shredder->keyset_count] =
-      (struct tk_shredded_keyset){state->keyset_column_count, count};
-  state->keyset_column_count += count;
-  state->keyset_slots[slot & mask] = shredder->keyset_count + 1;
-  return shredder->keyset_count++;
+  if (count) memcpy(columns, state->keyset, bytes.size);
+  state->keyset_interner.items[code].data = (const char *)columns; /* the copy stays */
+  shredder->keysets[shredder->keyset_count++] = (struct tk_shredded_keyset){columns, count};
+  return code;
 }
 
-static bool reserve_keyset(struct tk_shredder *shredder, uint32_t count) {
-  struct tk_shredder_state *state = shredder->state;
-  const uint32_t wanted = state->keyset_column_count + count;
-  if (wanted < state->keyset_column_capacity) return true;
-  uint32_t capacity = wanted * 2 + 256;
-  if (!grow(&shredder->keyset_columns, capacity, sizeof *shredder->keyset_columns)) return false;
-  state->keyset_column_capacity = capacity;
+static bool reserve_keyset(struct tk_shredder_state *state, uint32_t count) {
+  if (count < state->keyset_scratch_capacity) return true;
+  const uint32_t capacity = count * 2 + 64;
+  if (!grow(&state->keyset, capacity, sizeof *state->keyset)) return false;
+  state->keyset_scratch_capacity = capacity;
   return true;
 }
 
@@ -418,18 +361,17 @@ void tk_shredder_add(struct tk_shredder *shredder, const struct tk_attributes *a
   const uint32_t item = state->items_added++;
   const uint16_t *references = state->references + state->reference_next;
   state->reference_next += attributes->count;
-  if (!reserve_keyset(shredder, attributes->count)) {
+  if (!reserve_keyset(state, attributes->count)) {
     shredder->failed = true;
     return;
   }
-  uint32_t *keyset = shredder->keyset_columns + state->keyset_column_count;
   uint32_t count = 0;
   for (uint32_t i = 0; i < attributes->count; i++) {
     if (references[i] == EXTRA) continue;
     const uint16_t index = state->renumbered[references[i]];
     struct tk_shredded_column *column = &shredder->columns[index];
     if (column->in_extras) continue;
-    keyset[count++] = index;
+    state->keyset[count++] = index;
     add_value(shredder, column, &attributes->items[i].value);
   }
   if (shredder->failed) return;
@@ -445,15 +387,18 @@ void tk_shredder_reset(struct tk_shredder *shredder) {
   struct tk_shredder_state *state = shredder->state;
   if (state) {
     if (state->column_capacity) sqlite3_free(shredder->columns); /* never planned */
-    sqlite3_free(state->key_slots);
+    for (int type = 0; type < TYPE_COUNT; type++) {
+      tk_interner_reset(&state->keys[type]);
+      sqlite3_free(state->columns_of[type]);
+    }
+    tk_interner_reset(&state->keyset_interner);
+    sqlite3_free(state->keyset);
     sqlite3_free(state->references);
-    sqlite3_free(state->keyset_slots);
     sqlite3_free(state->renumbered);
     tk_byte_writer_reset(&state->scratch);
     sqlite3_free(state);
   }
   sqlite3_free(shredder->keysets);
-  sqlite3_free(shredder->keyset_columns);
   sqlite3_free(shredder->extra_rows);
   sqlite3_free(shredder->extras);
   *shredder = (struct tk_shredder){0};

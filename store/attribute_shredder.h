@@ -30,18 +30,17 @@ struct tk_shredded_column {
 };
 
 struct tk_shredded_keyset {
-  uint32_t first; /**< into keyset_columns */
+  const uint32_t *columns; /**< indexes into tk_shredder.columns */
   uint32_t count;
 };
 
 struct tk_shredder {
-  struct tk_arena *arena; /**< everything below lives here, but the hash tables */
+  struct tk_arena *arena;             /**< columns and values live here */
   struct tk_shredded_column *columns; /**< after plan: sorted by key, then type */
   uint32_t column_count;
   struct tk_shredded_keyset *keysets;
   uint32_t keyset_count;
-  uint32_t *keyset_columns; /**< indexes into columns */
-  int64_t *keyset_codes;    /**< per item */
+  int64_t *keyset_codes; /**< per item */
   uint32_t item_count;
   int64_t *extra_rows; /**< items that have extras, ascending */
   struct tk_text *extras;

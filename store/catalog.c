@@ -40,8 +40,9 @@ static const char *const catalog_sql[STATEMENT_COUNT] = {
     [BUMP_GENERATION] = "UPDATE tk_meta SET value = value + 1 WHERE key='generation'",
     [GET_NEXT_SEGMENT] = "SELECT value FROM tk_meta WHERE key='next_segment_id'",
     [SET_NEXT_SEGMENT] = "UPDATE tk_meta SET value = ?1 WHERE key='next_segment_id'",
-    [INSERT_SEGMENT] = "INSERT INTO tk_segment VALUES "
-                       "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)",
+    [INSERT_SEGMENT] =
+        "INSERT INTO tk_segment VALUES "
+        "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)",
     [INSERT_CHUNK] = "INSERT INTO tk_chunk VALUES (?1, ?2)",
     [INSERT_FILTER] = "INSERT INTO tk_filter VALUES (?1, ?2)",
     [DELETE_SEGMENT] = "DELETE FROM tk_segment WHERE id = ?1",
@@ -69,10 +70,12 @@ static const char *const catalog_sql[STATEMENT_COUNT] = {
     [FIND_SOURCE] =
         "SELECT id, records, spans_new, spans_duplicate, spans_conflicting, rejected, issues "
         "FROM tk_ingest WHERE offset=?1 AND offset_hash=?2 ORDER BY id DESC",
-    [FIND_PROGRESS] = "SELECT offset, offset_hash FROM tk_ingest "
-                      "WHERE (source = ?1 OR head_hash = ?2) AND offset > 0 ORDER BY id DESC LIMIT ?3",
-    [ADD_ISSUE] = "INSERT OR IGNORE INTO tk_issue(identity, ingest_id, rule, severity, trace_id, "
-                  "span_id, line, offset, message, raw) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+    [FIND_PROGRESS] =
+        "SELECT offset, offset_hash FROM tk_ingest "
+        "WHERE (source = ?1 OR head_hash = ?2) AND offset > 0 ORDER BY id DESC LIMIT ?3",
+    [ADD_ISSUE] =
+        "INSERT OR IGNORE INTO tk_issue(identity, ingest_id, rule, severity, trace_id, "
+        "span_id, line, offset, message, raw) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
 };
 
 struct tk_catalog {
@@ -279,11 +282,11 @@ static enum tk_status put_entries(struct tk_catalog *catalog, enum tk_attribute_
   for (uint32_t i = 0; i < count; i++) {
     const uint64_t hash = tk_hash64(entries[i].content.data, entries[i].content.size);
     int64_t id = 0;
-    enum tk_status status = find_entry(catalog, resources ? FIND_RESOURCE : FIND_SCOPE,
-                                       &entries[i], hash, &id, error);
+    enum tk_status status =
+        find_entry(catalog, resources ? FIND_RESOURCE : FIND_SCOPE, &entries[i], hash, &id, error);
     if (status == TK_OK && id == 0) {
-      status = insert_entry(catalog, resources ? INSERT_RESOURCE : INSERT_SCOPE, scope,
-                            &entries[i], hash, &id, error);
+      status = insert_entry(catalog, resources ? INSERT_RESOURCE : INSERT_SCOPE, scope, &entries[i],
+                            hash, &id, error);
     }
     if (status != TK_OK) return status;
     tk_byte_writer_append_varint(ids, (uint64_t)id);
@@ -297,8 +300,8 @@ static enum tk_status put_keys(struct tk_catalog *catalog, const struct tk_segme
   for (uint32_t c = 0; c < writer->directory.column_count && status == TK_OK; c++) {
     const struct tk_segment_column *column = &writer->directory.columns[c];
     if (column->number < TK_COL_FIRST_ATTRIBUTE) continue;
-    status = add_key(catalog, (enum tk_attribute_scope)column->scope, column->key, column->type,
-                     error);
+    status =
+        add_key(catalog, (enum tk_attribute_scope)column->scope, column->key, column->type, error);
   }
   return status;
 }
@@ -391,8 +394,8 @@ enum tk_status tk_catalog_insert_segment(struct tk_catalog *catalog,
                          &resources, error);
   }
   if (status == TK_OK) {
-    status = put_entries(catalog, TK_SCOPE_SCOPE, writer->scopes, writer->scope_count, &scopes,
-                         error);
+    status =
+        put_entries(catalog, TK_SCOPE_SCOPE, writer->scopes, writer->scope_count, &scopes, error);
   }
   if (status == TK_OK) status = put_keys(catalog, writer, error);
   if (status == TK_OK) status = put_aliases(catalog, writer, error);
@@ -472,8 +475,7 @@ enum tk_status tk_catalog_put_source(struct tk_catalog *catalog, struct tk_sourc
   return status;
 }
 
-enum tk_status tk_catalog_find_source(struct tk_catalog *catalog,
-                                      const struct tk_progress *reached,
+enum tk_status tk_catalog_find_source(struct tk_catalog *catalog, const struct tk_progress *reached,
                                       struct tk_source_progress *found_out,
                                       struct tk_error *error) {
   sqlite3_stmt *statement;

@@ -95,7 +95,8 @@ static enum tk_status check_tables(struct check *check, struct tk_error *error) 
       {"SELECT 'filter', id FROM tk_filter WHERE id >> 16 NOT IN (SELECT id FROM tk_segment)",
        stray_row},
       {"SELECT 'split trace of segment', segment_id FROM tk_split "
-       "WHERE segment_id NOT IN (SELECT id FROM tk_segment)", stray_row},
+       "WHERE segment_id NOT IN (SELECT id FROM tk_segment)",
+       stray_row},
   };
   enum tk_status status = TK_OK;
   for (size_t i = 0; i < sizeof queries / sizeof queries[0] && status == TK_OK; i++) {
@@ -171,9 +172,8 @@ static void compare_tally(struct check *check, const struct tk_segment_summary *
 static enum tk_status check_spans(struct check *check, const struct tk_segment *segment,
                                   const struct tk_segment_summary *summary,
                                   struct tk_error *error) {
-  struct tally tally = {.start_min = UINT64_MAX,
-                        .duration_min = INT64_MAX,
-                        .duration_max = INT64_MIN};
+  struct tally tally = {
+      .start_min = UINT64_MAX, .duration_min = INT64_MAX, .duration_max = INT64_MIN};
   struct tk_arena arena = {0};
   enum tk_status status = TK_OK;
   for (uint32_t g = 0; g < segment->rows.count && status == TK_OK; g++) {
@@ -216,7 +216,8 @@ static enum tk_status check_trace_filter(struct check *check, const struct tk_se
     const size_t size = (size_t)sqlite3_column_bytes(statement, 0);
     status = tk_membership_verify(blob, size, error);
     for (uint32_t t = 0; t < count && status == TK_OK; t++) {
-      if (tk_membership_may_contain(blob, size, tk_hash64(ids->fixed + (size_t)t * 16, 16))) continue;
+      if (tk_membership_may_contain(blob, size, tk_hash64(ids->fixed + (size_t)t * 16, 16)))
+        continue;
       status = tk_corrupt(error, "its trace filter does not know trace %u", t);
     }
   }
@@ -231,8 +232,8 @@ static enum tk_status check_value_filters(struct check *check, int64_t segment_i
   enum tk_status status = TK_OK;
   if (sqlite3_prepare_v2(check->store->db,
                          "SELECT id & 65535, data FROM tk_filter "
-                         "WHERE id > ?1 << 16 AND id < (?1 + 1) << 16", -1,
-                         &statement, NULL) != SQLITE_OK) {
+                         "WHERE id > ?1 << 16 AND id < (?1 + 1) << 16",
+                         -1, &statement, NULL) != SQLITE_OK) {
     return tk_database_error(check->store->db, "read a filter", error);
   }
   sqlite3_bind_int64(statement, 1, segment_id);

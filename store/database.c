@@ -24,8 +24,8 @@ enum tk_status tk_database_error(sqlite3 *db, const char *doing, struct tk_error
       return tk_nomem(error);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return tk_fail(error, TK_BUSY, "cannot %s: another program is writing to the store; try again",
-                     doing);
+      return tk_fail(error, TK_BUSY,
+                     "cannot %s: another program is writing to the store; try again", doing);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return tk_corrupt(error, "cannot %s: %s", doing, sqlite3_errmsg(db));
@@ -127,8 +127,10 @@ static enum tk_status create_store(sqlite3 *db, struct tk_error *error) {
   char identify[128];
   int64_t tables = 0;
   enum tk_status status = tk_database_execute(
-      db, "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
-          "BEGIN IMMEDIATE", "create the store", error);
+      db,
+      "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
+      "BEGIN IMMEDIATE",
+      "create the store", error);
   if (status != TK_OK) return status;
   status = tk_database_integer(db, "SELECT count(*) FROM sqlite_schema", 0, &tables, error);
   if (status != TK_OK || tables > 0) { /* somebody else made it while we waited for the lock */
@@ -146,8 +148,8 @@ static enum tk_status create_store(sqlite3 *db, struct tk_error *error) {
 /* A store made by an older tracekeep may lack tables that this one has. */
 static enum tk_status update_surface(sqlite3 *db, struct tk_error *error) {
   int64_t version = 0;
-  enum tk_status status = tk_database_integer(
-      db, "SELECT value FROM tk_meta WHERE key='surface'", 0, &version, error);
+  enum tk_status status =
+      tk_database_integer(db, "SELECT value FROM tk_meta WHERE key='surface'", 0, &version, error);
   if (status != TK_OK || (uint64_t)version == tk_hash64(tk_surface_sql, strlen(tk_surface_sql))) {
     return status;
   }
@@ -170,7 +172,8 @@ enum tk_status tk_database_recognize(sqlite3 *db, const char *schema, const char
   if (application_id != TK_APPLICATION_ID) {
     return tk_fail(error, TK_INVALID,
                    "%s is an SQLite file but not a tracekeep store: expected application_id %d, "
-                   "found %lld", path, TK_APPLICATION_ID, (long long)application_id);
+                   "found %lld",
+                   path, TK_APPLICATION_ID, (long long)application_id);
   }
   sql = sqlite3_mprintf("PRAGMA \"%w\".user_version", schema);
   if (!sql) return tk_nomem(error);
@@ -179,8 +182,8 @@ enum tk_status tk_database_recognize(sqlite3 *db, const char *schema, const char
   if (status == TK_OK && version > TK_SCHEMA_VERSION) {
     return tk_fail(error, TK_UNSUPPORTED,
                    "%s was written by a newer tracekeep: its schema version is %lld, this build "
-                   "reads up to %d; upgrade tracekeep", path, (long long)version,
-                   TK_SCHEMA_VERSION);
+                   "reads up to %d; upgrade tracekeep",
+                   path, (long long)version, TK_SCHEMA_VERSION);
   }
   return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * An ingest: batches go into the span buffer; a full buffer is cut; what was cut is encoded by the
- * pool while the next batches come in, and committed, with the progress of the sources, when that is
- * done, at the latest before the next cut. So at most one commit is under way, and a cut always
+ * pool while the next batches come in, and committed, with the progress of the sources, when that
+ * is done, at the latest before the next cut. So at most one commit is under way, and a cut always
  * compares with all there is. */
 #include <stdio.h>
 #include <string.h>
@@ -31,12 +31,12 @@ struct commit {
     struct tk_progress reached;
     uint64_t records, rejected;
     bool complete;
-  } *snapshots;
+  } * snapshots;
   uint32_t snapshot_count;
   struct batch_issues {
     const struct tk_batch *batch; /* owned by the cut */
     uint32_t source;
-  } *issues;
+  } * issues;
   uint32_t issue_count;
   bool pending;
 };
@@ -73,8 +73,8 @@ enum tk_status tk_ingest_begin(struct tk_store *store, const struct tk_ingest_op
   if (!ingest) return tk_nomem(error);
   memset(ingest, 0, sizeof *ingest);
   ingest->store = store;
-  ingest->target = options && options->spans_per_segment ? options->spans_per_segment
-                                                         : TK_SPANS_PER_SEGMENT;
+  ingest->target =
+      options && options->spans_per_segment ? options->spans_per_segment : TK_SPANS_PER_SEGMENT;
   const unsigned threads =
       options && options->thread_count ? options->thread_count : default_threads();
 
@@ -99,15 +99,13 @@ enum tk_status tk_ingest_begin(struct tk_store *store, const struct tk_ingest_op
 
 enum tk_status tk_ingest_find_progress(struct tk_ingest *ingest, const char *source_name,
                                        uint64_t head_hash, struct tk_progress *progress,
-                                       size_t capacity, size_t *count_out,
-                                       struct tk_error *error) {
+                                       size_t capacity, size_t *count_out, struct tk_error *error) {
   return tk_catalog_find_progress(ingest->catalog, source_name, head_hash, progress, capacity,
                                   count_out, error);
 }
 
 static struct source *current_source(struct tk_ingest *ingest) {
-  struct source *source =
-      ingest->source_count ? &ingest->sources[ingest->source_count - 1] : NULL;
+  struct source *source = ingest->source_count ? &ingest->sources[ingest->source_count - 1] : NULL;
   return source && !source->ended ? source : NULL;
 }
 
@@ -118,8 +116,7 @@ static void free_source(struct source *source) {
 
 enum tk_status tk_ingest_source_begin(struct tk_ingest *ingest, const char *source_name,
                                       const char *format, uint64_t head_hash,
-                                      const struct tk_progress *continued,
-                                      struct tk_error *error) {
+                                      const struct tk_progress *continued, struct tk_error *error) {
   const struct tk_progress start = {.offset = 0, .hash = tk_hash64("", 0)};
   struct source source = {.reached = continued ? *continued : start};
   enum tk_status status = TK_OK;
@@ -175,8 +172,7 @@ static enum tk_status write_segments(struct tk_ingest *ingest, int64_t *ids,
   struct commit *commit = &ingest->commit;
   enum tk_status status = TK_OK;
   for (uint32_t i = 0; i < commit->cut.replaced_count && status == TK_OK; i++) {
-    status =
-        tk_catalog_delete_segment(ingest->catalog, commit->cut.replaced_segments[i], error);
+    status = tk_catalog_delete_segment(ingest->catalog, commit->cut.replaced_segments[i], error);
   }
   for (uint32_t i = 0; i < commit->job.piece_count && status == TK_OK; i++) {
     const uint32_t flags = commit->cut.pieces[i].is_tail ? TK_SEGMENT_OPEN : 0;
@@ -232,15 +228,16 @@ static enum tk_status write_conflict(struct tk_ingest *ingest, const struct tk_c
   char message[256];
   const int size = snprintf(message, sizeof message,
                             "expected the content stored under this trace id, span id and kind, "
-                            "found another %s; the span stored first is kept", conflict->field);
-  struct tk_issue issue = {.rule = "dup.conflict",
-                           .severity = TK_SEVERITY_WARN,
-                           .message = {message, (uint32_t)size},
-                           .raw = {span->name.data, span->name.size < TK_ISSUE_RAW_LIMIT
-                                                        ? span->name.size
-                                                        : TK_ISSUE_RAW_LIMIT},
-                           .has_trace = 1,
-                           .has_span = 1};
+                            "found another %s; the span stored first is kept",
+                            conflict->field);
+  struct tk_issue issue = {
+      .rule = "dup.conflict",
+      .severity = TK_SEVERITY_WARN,
+      .message = {message, (uint32_t)size},
+      .raw = {span->name.data,
+              span->name.size < TK_ISSUE_RAW_LIMIT ? span->name.size : TK_ISSUE_RAW_LIMIT},
+      .has_trace = 1,
+      .has_span = 1};
   memcpy(issue.trace_id, span->trace_id, sizeof issue.trace_id);
   memcpy(issue.span_id, span->span_id, sizeof issue.span_id);
   return write_issue(ingest, conflict->source, &issue, error);
@@ -319,8 +316,7 @@ static enum tk_status complete_commit(struct tk_ingest *ingest, struct tk_error 
 
 static enum tk_status take_snapshots(struct tk_ingest *ingest, struct commit *commit,
                                      struct tk_error *error) {
-  commit->snapshots =
-      sqlite3_malloc64(ingest->source_count * sizeof *commit->snapshots + 1);
+  commit->snapshots = sqlite3_malloc64(ingest->source_count * sizeof *commit->snapshots + 1);
   if (!commit->snapshots) return tk_nomem(error);
   for (uint32_t i = 0; i < ingest->source_count; i++) {
     struct source *source = &ingest->sources[i];
@@ -400,8 +396,7 @@ static enum tk_status note_issues(struct tk_ingest *ingest, const struct tk_batc
     ingest->issues = issues;
     ingest->issue_capacity = capacity;
   }
-  ingest->issues[ingest->issue_count++] =
-      (struct batch_issues){batch, ingest->source_count - 1};
+  ingest->issues[ingest->issue_count++] = (struct batch_issues){batch, ingest->source_count - 1};
   return TK_OK;
 }
 

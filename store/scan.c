@@ -20,14 +20,14 @@ struct tk_scan {
 
   uint32_t segment_index; /* in order: where we are */
   const struct tk_segment *segment;
-  uint32_t granule;            /* the next to load */
+  uint32_t granule; /* the next to load */
   struct tk_arena granule_arena;
   struct tk_span *granule_spans;
   uint32_t granule_count, granule_next;
 
   struct tk_arena trace_arena; /* of a gathered trace */
   struct tk_span_order order;
-  struct tk_span *ordered;     /* what tk_trace.spans points to */
+  struct tk_span *ordered; /* what tk_trace.spans points to */
   uint32_t ordered_capacity;
   struct tk_trace trace;
 };
@@ -96,8 +96,8 @@ static enum tk_status present(struct tk_scan *scan, const struct tk_span *spans,
     scan->ordered_capacity = count;
   }
   for (uint32_t i = 0; i < count; i++) scan->ordered[i] = *scan->order.rows[i];
-  scan->trace = (struct tk_trace){
-      .spans = scan->ordered, .depths = scan->order.depths, .span_count = count};
+  scan->trace =
+      (struct tk_trace){.spans = scan->ordered, .depths = scan->order.depths, .span_count = count};
   memcpy(scan->trace.trace_id, scan->ordered[0].trace_id, 16);
   return TK_OK;
 }

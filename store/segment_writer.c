@@ -148,7 +148,8 @@ static uint64_t estimate_json(const struct tk_attributes *attributes) {
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < attributes->count; i++) {
     bytes += 38 + attributes->items[i].key.size;
-    bytes += attributes->items[i].value.type == TK_VALUE_STRING ? attributes->items[i].value.size : 8;
+    bytes +=
+        attributes->items[i].value.type == TK_VALUE_STRING ? attributes->items[i].value.size : 8;
   }
   return bytes;
 }
@@ -256,10 +257,14 @@ static void gather_span_fields(struct tk_segment_writer *writer) {
     enum tk_column_number number;
     int64_t (*get)(const struct tk_span *span);
   } int_fields[] = {
-      {TK_COL_DURATION, span_duration},           {TK_COL_KIND, span_kind},
-      {TK_COL_STATUS_CODE, span_status},          {TK_COL_FLAGS, span_flags},
-      {TK_COL_PRESENCE, span_presence},           {TK_COL_DROPPED_EVENTS, span_dropped_events},
-      {TK_COL_DROPPED_LINKS, span_dropped_links}, {TK_COL_EVENT_COUNT, span_events},
+      {TK_COL_DURATION, span_duration},
+      {TK_COL_KIND, span_kind},
+      {TK_COL_STATUS_CODE, span_status},
+      {TK_COL_FLAGS, span_flags},
+      {TK_COL_PRESENCE, span_presence},
+      {TK_COL_DROPPED_EVENTS, span_dropped_events},
+      {TK_COL_DROPPED_LINKS, span_dropped_links},
+      {TK_COL_EVENT_COUNT, span_events},
       {TK_COL_LINK_COUNT, span_links},
   };
   static const struct {
@@ -384,7 +389,8 @@ static bool reserve_entry(struct tk_encoded_entry **entries, uint32_t count) {
   return true;
 }
 
-static uint32_t resource_code(struct tk_segment_writer *writer, const struct tk_resource *resource) {
+static uint32_t resource_code(struct tk_segment_writer *writer,
+                              const struct tk_resource *resource) {
   bool is_new = false;
   const uint32_t code =
       intern_entry(writer, &writer->state->resources, encode_resource, resource, &is_new);
@@ -406,8 +412,8 @@ static uint32_t scope_code(struct tk_segment_writer *writer, const struct tk_sco
     writer->state->failed = true;
     return code;
   }
-  writer->scopes[writer->scope_count++] = (struct tk_encoded_entry){
-      writer->state->scopes.items[code], scope->name, &scope->attributes};
+  writer->scopes[writer->scope_count++] =
+      (struct tk_encoded_entry){writer->state->scopes.items[code], scope->name, &scope->attributes};
   return code;
 }
 
@@ -649,9 +655,8 @@ static void add_attribute_column(struct tk_segment_writer *writer, uint16_t numb
 static void add_shredded(struct tk_segment_writer *writer) {
   static const uint16_t keyset_numbers[3] = {TK_COL_KEYSET, TK_COL_EVENT_KEYSET,
                                              TK_COL_LINK_KEYSET};
-  static const uint16_t dropped_numbers[3] = {TK_COL_DROPPED_ATTRIBUTES,
-                                              TK_COL_EVENT_DROPPED_ATTRIBUTES,
-                                              TK_COL_LINK_DROPPED_ATTRIBUTES};
+  static const uint16_t dropped_numbers[3] = {
+      TK_COL_DROPPED_ATTRIBUTES, TK_COL_EVENT_DROPPED_ATTRIBUTES, TK_COL_LINK_DROPPED_ATTRIBUTES};
   static const uint16_t extra_numbers[3] = {TK_COL_EXTRA_ROW, TK_COL_EVENT_EXTRA_ROW,
                                             TK_COL_LINK_EXTRA_ROW};
   uint32_t number = TK_COL_FIRST_ATTRIBUTE;
@@ -683,8 +688,9 @@ static bool allocate_tasks(struct tk_segment_writer *writer) {
 
 static void gather(struct tk_segment_writer *writer) {
   static void (*const steps[])(struct tk_segment_writer *) = {
-      gather_traces, gather_tree,   gather_span_fields, gather_external_parents, gather_owners,
-      gather_events, gather_links, gather_residuals,   add_shredded};
+      gather_traces, gather_tree,   gather_span_fields, gather_external_parents,
+      gather_owners, gather_events, gather_links,       gather_residuals,
+      add_shredded};
   for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !writer->state->failed; i++) {
     steps[i](writer);
   }
@@ -757,7 +763,8 @@ static void encode_filter(struct tk_byte_writer *out, const struct column_task *
 }
 
 static bool uniform_granules(struct tk_granules *granules, uint32_t count) {
-  const uint32_t granule_count = count / TK_VALUES_PER_GRANULE + (count % TK_VALUES_PER_GRANULE != 0);
+  const uint32_t granule_count =
+      count / TK_VALUES_PER_GRANULE + (count % TK_VALUES_PER_GRANULE != 0);
   uint32_t *ends = sqlite3_malloc64((uint64_t)granule_count * sizeof *ends + 1);
   if (!ends) return false;
   for (uint32_t g = 0; g < granule_count; g++) {
@@ -779,12 +786,10 @@ static void encode_chunk(struct tk_byte_writer *out, struct column_task *task,
       tk_column_encode_texts(out, task->texts, column->value_count, granules, &summary);
       break;
     case TK_COLUMN_FIXED:
-      tk_column_encode_fixed(out, task->fixed,
-                             column->number == TK_COL_TRACE_ID ||
-                                     column->number == TK_COL_LINK_TRACE_ID
-                                 ? 16
-                                 : 8,
-                             column->value_count);
+      tk_column_encode_fixed(
+          out, task->fixed,
+          column->number == TK_COL_TRACE_ID || column->number == TK_COL_LINK_TRACE_ID ? 16 : 8,
+          column->value_count);
       break;
   }
   column->int_min = summary.int_min;
@@ -809,8 +814,7 @@ void tk_segment_writer_run(struct tk_segment_writer *writer, uint32_t task_index
   }
   encode_chunk(&encoded->chunk, task, granules);
   sqlite3_free((void *)(uintptr_t)own.ends);
-  if (task->wants_filter &&
-      (task->fixed || task->column.distinct_count >= FILTER_MIN_DISTINCT)) {
+  if (task->wants_filter && (task->fixed || task->column.distinct_count >= FILTER_MIN_DISTINCT)) {
     encode_filter(&encoded->filter, task);
     task->column.has_filter = true;
   }
@@ -859,8 +863,7 @@ static bool collect_keysets(struct tk_segment_writer *writer) {
       uint16_t *columns = tk_arena_alloc(&writer->arena, from->count * sizeof *columns);
       if (!columns) return false;
       for (uint32_t i = 0; i < from->count; i++) {
-        columns[i] =
-            (uint16_t)(first_attribute + shredder->keyset_columns[from->first + i]);
+        columns[i] = (uint16_t)(first_attribute + from->columns[i]);
       }
       keysets[k] = (struct tk_keyset){columns, from->count};
     }

@@ -1,5 +1,5 @@
-/* Spans -> an encoded segment: chunks, filters, directory and what the catalogue must learn. Touches
- * no database, so it runs on any thread.
+/* Spans -> an encoded segment: chunks, filters, directory and what the catalogue must learn.
+ * Touches no database, so it runs on any thread.
  *
  * Encoding has three steps, so that the middle one, most of the work, can be shared among threads:
  *   prepare   orders the spans and takes them apart into columns       (one thread)
@@ -14,8 +14,8 @@
 
 /** A resource or scope as the catalogue stores it. */
 struct tk_encoded_entry {
-  struct tk_text content;  /**< value_codec.h */
-  struct tk_text name;     /**< service.name (data NULL: none), or the scope's name */
+  struct tk_text content; /**< value_codec.h */
+  struct tk_text name;    /**< service.name (data NULL: none), or the scope's name */
   const struct tk_attributes *attributes;
 };
 
@@ -28,7 +28,7 @@ struct tk_encoded_chunk {
 struct tk_segment_writer {
   struct tk_arena arena;
   struct tk_span_order order;
-  struct tk_directory directory; /**< complete after finish */
+  struct tk_directory directory;   /**< complete after finish */
   struct tk_encoded_chunk *chunks; /**< one a task; an empty chunk: column not stored */
   uint32_t task_count;
   struct tk_byte_writer directory_bytes;

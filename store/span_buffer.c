@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * A cut works on four tables made for it alone (struct plan) and touches the buffer only when all of
- * them are complete, so that running out of memory leaves everything as it was. */
+ * A cut works on four tables made for it alone (struct plan) and touches the buffer only when all
+ * of them are complete, so that running out of memory leaves everything as it was. */
 #include "store/span_buffer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/sqlite_api.h"
 #include "store/span_order.h"
+#include "store/sqlite_api.h"
 
 enum {
   MAX_TARGETS = 4,   /* a segment holds at most this many times the target */
@@ -53,15 +53,14 @@ static enum tk_status absorb_segment(struct tk_span_buffer *buffer, struct tk_re
   const struct tk_segment *segment = NULL;
   struct tk_span *spans =
       tk_arena_alloc(&buffer->settled_arena, summary.span_count * sizeof *spans);
-  if (!spans ||
-      !reserve(&buffer->entries, &buffer->capacity, (uint64_t)buffer->count + summary.span_count,
-               sizeof *buffer->entries)) {
+  if (!spans || !reserve(&buffer->entries, &buffer->capacity,
+                         (uint64_t)buffer->count + summary.span_count, sizeof *buffer->entries)) {
     return tk_nomem(error);
   }
   enum tk_status status = tk_reader_segment(reader, index, &segment, error);
   if (status != TK_OK) return status;
-  status = tk_reader_spans(reader, segment, 0, summary.span_count, &buffer->settled_arena, spans,
-                           error);
+  status =
+      tk_reader_spans(reader, segment, 0, summary.span_count, &buffer->settled_arena, spans, error);
   for (uint32_t i = 0; i < summary.span_count && status == TK_OK; i++) {
     buffer->entries[buffer->count++] = (struct tk_buffered_span){&spans[i], TK_SETTLED};
   }
@@ -107,9 +106,9 @@ bool tk_span_buffer_is_full(const struct tk_span_buffer *buffer, uint32_t target
 /* The buffered spans of one trace. */
 struct group {
   const struct tk_span *first;
-  uint64_t start;        /* earliest */
-  uint32_t last_arrival; /* entry index of its latest span */
-  uint32_t kept;         /* spans that are not duplicates */
+  uint64_t start;                    /* earliest */
+  uint32_t last_arrival;             /* entry index of its latest span */
+  uint32_t kept;                     /* spans that are not duplicates */
   uint32_t place_first, place_count; /* where else the trace is stored: into plan.places */
   bool has_new, held;
 };
@@ -212,8 +211,8 @@ static enum tk_status load_spans(struct plan *plan, uint32_t group, struct tk_re
   }
   enum tk_status status = tk_reader_segment(reader, place->segment_index, &segment, error);
   if (status != TK_OK) return status;
-  status = tk_reader_spans(reader, segment, place->first_row, place->row_count,
-                           &plan->stored_arena, spans, error);
+  status = tk_reader_spans(reader, segment, place->first_row, place->row_count, &plan->stored_arena,
+                           spans, error);
   for (uint32_t i = 0; i < place->row_count && status == TK_OK; i++) {
     plan->stored[plan->stored_count++] = (struct stored_span){&spans[i], group};
   }
@@ -310,8 +309,7 @@ static enum tk_status sort_out(const struct tk_span_buffer *buffer, struct plan 
   for (uint32_t i = 0; i < buffer->count; i++) {
     const struct tk_buffered_span *entry = &buffer->entries[i];
     struct identity identity = {entry->span, plan->group_of[i]};
-    const struct tk_span *first =
-        find_or_note(buffer, plan, identity, i + 1 + plan->stored_count);
+    const struct tk_span *first = find_or_note(buffer, plan, identity, i + 1 + plan->stored_count);
     const bool settled = entry->source == TK_SETTLED;
     plan->keep[i] = settled || first == NULL;
     plan->kept_count += plan->keep[i];
@@ -521,7 +519,8 @@ static enum tk_status build_tail(const struct tk_span_buffer *buffer, const stru
   tail->entries = sqlite3_malloc64(plan->kept_count * sizeof *tail->entries + 1);
   enum tk_status status = held && tail->entries ? TK_OK : tk_nomem(error);
   for (uint32_t i = 0; i < buffer->count && status == TK_OK; i++) {
-    if (plan->keep[i] && plan->groups[plan->group_of[i]].held) held[count++] = buffer->entries[i].span;
+    if (plan->keep[i] && plan->groups[plan->group_of[i]].held)
+      held[count++] = buffer->entries[i].span;
   }
   if (status == TK_OK) status = tk_span_order_init(&order, held, count, error);
   if (status == TK_OK) status = copy_tail(tail, &order, error);

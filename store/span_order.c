@@ -14,7 +14,7 @@ enum { NONE = -1 };
 
 struct node {
   const struct tk_span *span;
-  int32_t parent;       /* all links are indexes into the trace's nodes */
+  int32_t parent; /* all links are indexes into the trace's nodes */
   int32_t first_child;
   int32_t next_sibling; /* in order */
   int32_t row;          /* NONE until placed */
@@ -86,7 +86,8 @@ static int32_t find_parent(const struct trace *trace, int32_t child) {
   return NONE;
 }
 
-/* Nodes are in sibling order, so prepending them from the last to the first chains them in order. */
+/* Nodes are in sibling order, so prepending them from the last to the first chains them in order.
+ */
 static void link_tree(struct trace *trace) {
   for (int32_t i = 0; i < trace->count; i++) trace->by_id[i] = i;
   qsort_r(trace->by_id, (size_t)trace->count, sizeof *trace->by_id, compare_ids, trace->nodes);
@@ -119,7 +120,8 @@ static void walk(struct tk_span_order *order, struct trace *trace, int32_t root)
     if (next != NONE) {
       depth++;
       place(order, &trace->nodes[next], depth, (uint32_t)trace->nodes[current].row);
-      /* A child is taken off its parent's list when it is entered, so that no list is read twice. */
+      /* A child is taken off its parent's list when it is entered, so that no list is read twice.
+       */
       trace->nodes[current].first_child = trace->nodes[next].next_sibling;
       current = next;
       continue;

@@ -7,8 +7,8 @@
 
 /* The row's reference, for rows that are not the first of their trace. `last_children` holds, for
  * each row, its latest child so far, plus one (0: none yet). */
-static uint64_t reference(const struct tk_span_order *order, enum tk_start_model model, uint32_t row,
-                          uint32_t last_root, const uint32_t *last_children) {
+static uint64_t reference(const struct tk_span_order *order, enum tk_start_model model,
+                          uint32_t row, uint32_t last_root, const uint32_t *last_children) {
   const uint32_t parent = order->parents[row];
   switch (model) {
     case TK_START_PREVIOUS_ROW:
@@ -66,11 +66,13 @@ enum tk_start_model tk_start_model_choose(const struct tk_span_order *order,
                                           const uint64_t *granule_start_min, int64_t *best,
                                           int64_t *scratch, uint32_t *last_children) {
   enum tk_start_model chosen = TK_START_PREVIOUS_ROW;
-  if (!best || !scratch || !last_children) return chosen; /* out of memory: the caller's flag says so */
+  if (!best || !scratch || !last_children)
+    return chosen; /* out of memory: the caller's flag says so */
   difference(order, granules, granule_start_min, chosen, best, last_children);
   uint64_t fewest = count_bits(best, order->span_count);
   for (int model = TK_START_PARENT; model <= TK_START_PREVIOUS_SIBLING; model++) {
-    difference(order, granules, granule_start_min, (enum tk_start_model)model, scratch, last_children);
+    difference(order, granules, granule_start_min, (enum tk_start_model)model, scratch,
+               last_children);
     const uint64_t bits = count_bits(scratch, order->span_count);
     if (bits >= fewest) continue;
     fewest = bits;

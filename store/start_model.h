@@ -7,8 +7,8 @@
 #include "store/span_order.h"
 
 /** Writes the differences of the model that needs the fewest bits to `best` and returns the model.
- * `scratch` and `last_children` are working memory, one entry a span. `granules` are row granules, `granule_start_min` the
- * earliest start in each. */
+ * `scratch` and `last_children` are working memory, one entry a span. `granules` are row granules,
+ * `granule_start_min` the earliest start in each. */
 enum tk_start_model tk_start_model_choose(const struct tk_span_order *order,
                                           const struct tk_granules *granules,
                                           const uint64_t *granule_start_min, int64_t *best,

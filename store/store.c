@@ -36,9 +36,8 @@ sqlite3 *tk_store_database(struct tk_store *store) {
 /* A trace in n segments is counted n times by the segments; tk_split has those rows. */
 static enum tk_status count_split_surplus(struct tk_store *store, int64_t *surplus_out,
                                           struct tk_error *error) {
-  return tk_database_integer(store->db,
-                             "SELECT count(*) - count(DISTINCT trace_id) FROM tk_split", 0,
-                             surplus_out, error);
+  return tk_database_integer(store->db, "SELECT count(*) - count(DISTINCT trace_id) FROM tk_split",
+                             0, surplus_out, error);
 }
 
 enum tk_status tk_store_info(struct tk_store *store, struct tk_store_info *info_out,
@@ -46,8 +45,10 @@ enum tk_status tk_store_info(struct tk_store *store, struct tk_store_info *info_
   struct tk_store_info info = {0};
   int64_t surplus = 0, file_bytes = 0, version = 0;
   enum tk_status status =
-      tk_database_integer(store->db, "SELECT page_count * page_size FROM pragma_page_count, "
-                                     "pragma_page_size", 0, &file_bytes, error);
+      tk_database_integer(store->db,
+                          "SELECT page_count * page_size FROM pragma_page_count, "
+                          "pragma_page_size",
+                          0, &file_bytes, error);
   if (status == TK_OK) status = count_split_surplus(store, &surplus, error);
   if (status == TK_OK) {
     status = tk_database_integer(store->db, "PRAGMA user_version", 0, &version, error);

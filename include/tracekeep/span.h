@@ -15,7 +15,8 @@
 extern "C" {
 #endif
 
-/** UTF-8 text (or, where producers send broken bytes, just bytes). Empty: size 0, data may be NULL. */
+/** UTF-8 text (or, where producers send broken bytes, just bytes). Empty: size 0, data may be NULL.
+ */
 struct tk_text {
   const char *data;
   uint32_t size;
@@ -39,11 +40,11 @@ struct tk_value {
   uint32_t type; /**< enum tk_value_type */
   uint32_t size; /**< STRING, BYTES: bytes; ARRAY: items; KVLIST: members; otherwise 0 */
   union {
-    const char *text;                    /**< STRING, BYTES */
-    int64_t integer;                     /**< INT; BOOL as 0 or 1 */
-    double real;                         /**< DOUBLE */
-    const struct tk_value *items;        /**< ARRAY */
-    const struct tk_attribute *members;  /**< KVLIST */
+    const char *text;                   /**< STRING, BYTES */
+    int64_t integer;                    /**< INT; BOOL as 0 or 1 */
+    double real;                        /**< DOUBLE */
+    const struct tk_value *items;       /**< ARRAY */
+    const struct tk_attribute *members; /**< KVLIST */
   } as;
 };
 
@@ -77,10 +78,10 @@ enum tk_residual_format {
  * same resource. */
 struct tk_resource {
   struct tk_attributes attributes;
-  struct tk_text schema_url;      /**< ResourceSpans.schema_url */
-  struct tk_residual residual;    /**< unknown fields of Resource, entity_refs included */
+  struct tk_text schema_url;         /**< ResourceSpans.schema_url */
+  struct tk_residual residual;       /**< unknown fields of Resource, entity_refs included */
   struct tk_residual outer_residual; /**< unknown fields of ResourceSpans */
-  uint32_t absent;                /**< 1: ResourceSpans had no `resource` at all */
+  uint32_t absent;                   /**< 1: ResourceSpans had no `resource` at all */
 };
 
 /** InstrumentationScope and what stands beside it in ScopeSpans. */
@@ -123,11 +124,11 @@ enum tk_status_code { TK_STATUS_UNSET = 0, TK_STATUS_OK = 1, TK_STATUS_ERROR = 2
 
 /** What the fixed-size fields of a span cannot say about how it arrived. The bits are stored. */
 enum tk_span_presence {
-  TK_SPAN_HAS_PARENT = 1,         /**< parent_span_id is set and not all zero; clear: a root */
-  TK_SPAN_HAS_STATUS = 2,         /**< a status message was there, even an empty one */
-  TK_SPAN_ZERO_PARENT = 4,        /**< parent_span_id was there, as eight zero bytes */
-  TK_SPAN_SHORT_TRACE_ID = 8,     /**< 64-bit trace id, left-padded with zeros here */
-  TK_SPAN_TEXT_TRACE_ID = 16,     /**< trace_id is tk_trace_id_from_text() of trace_id_text */
+  TK_SPAN_HAS_PARENT = 1,          /**< parent_span_id is set and not all zero; clear: a root */
+  TK_SPAN_HAS_STATUS = 2,          /**< a status message was there, even an empty one */
+  TK_SPAN_ZERO_PARENT = 4,         /**< parent_span_id was there, as eight zero bytes */
+  TK_SPAN_SHORT_TRACE_ID = 8,      /**< 64-bit trace id, left-padded with zeros here */
+  TK_SPAN_TEXT_TRACE_ID = 16,      /**< trace_id is tk_trace_id_from_text() of trace_id_text */
   TK_SPAN_SYNTHETIC_TRACE_ID = 32, /**< had no usable trace id; trace_id is made up, but stable */
   TK_SPAN_SYNTHETIC_SPAN_ID = 64   /**< had no usable span id; span_id is made up, but stable */
 };
@@ -164,12 +165,12 @@ enum tk_severity { TK_SEVERITY_INFO = 0, TK_SEVERITY_WARN = 1, TK_SEVERITY_ERROR
 struct tk_issue {
   const char *rule; /**< a constant of the catalogue in docs/schema.md, e.g. "id.trace.length" */
   enum tk_severity severity;
-  uint64_t line;   /**< 1-based line of the decoded input, 0 when lines mean nothing */
-  uint64_t offset; /**< byte of the decoded input where the record or the fault begins */
-  struct tk_text message;  /**< expected, found, what was done */
-  struct tk_text raw;      /**< the offending text, cut to TK_ISSUE_RAW_LIMIT; may be empty */
-  uint8_t trace_id[16];    /**< meaningful if has_trace */
-  uint8_t span_id[8];      /**< meaningful if has_span */
+  uint64_t line;          /**< 1-based line of the decoded input, 0 when lines mean nothing */
+  uint64_t offset;        /**< byte of the decoded input where the record or the fault begins */
+  struct tk_text message; /**< expected, found, what was done */
+  struct tk_text raw;     /**< the offending text, cut to TK_ISSUE_RAW_LIMIT; may be empty */
+  uint8_t trace_id[16];   /**< meaningful if has_trace */
+  uint8_t span_id[8];     /**< meaningful if has_span */
   uint8_t has_trace;
   uint8_t has_span;
 };
@@ -184,11 +185,12 @@ struct tk_batch {
   struct tk_issue *issues;
   uint32_t span_count;
   uint32_t issue_count;
-  uint32_t record_count;   /**< input records (documents, messages) in this batch */
-  uint32_t rejected_count; /**< records or spans that could not be stored at all; each has an issue */
-  uint64_t begin_offset;   /**< bytes of decoded input before this batch */
-  uint64_t end_offset;     /**< bytes of decoded input up to and including it */
-  uint64_t end_hash;       /**< tk_hash of the decoded input from its start up to end_offset */
+  uint32_t record_count; /**< input records (documents, messages) in this batch */
+  uint32_t
+      rejected_count;    /**< records or spans that could not be stored at all; each has an issue */
+  uint64_t begin_offset; /**< bytes of decoded input before this batch */
+  uint64_t end_offset;   /**< bytes of decoded input up to and including it */
+  uint64_t end_hash;     /**< tk_hash of the decoded input from its start up to end_offset */
 };
 
 /** A new empty batch (from sqlite3_malloc64), or NULL. */

@@ -17,7 +17,8 @@ enum tk_status {
   TK_BUSY = -6         /**< another connection holds the lock; try again */
 };
 
-/** Text of a failure, in the caller's memory: setting it never allocates, so it works out of memory. */
+/** Text of a failure, in the caller's memory: setting it never allocates, so it works out of
+ * memory. */
 struct tk_error {
   char message[512];
 };

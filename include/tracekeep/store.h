@@ -20,9 +20,9 @@ struct sqlite3;
 struct tk_store;
 
 enum tk_open_mode {
-  TK_OPEN_READ,   /**< the file must be a store; nothing is ever written */
-  TK_OPEN_WRITE,  /**< the file must be a store */
-  TK_OPEN_CREATE  /**< as TK_OPEN_WRITE, and made first where there is no file (or an empty one) */
+  TK_OPEN_READ,  /**< the file must be a store; nothing is ever written */
+  TK_OPEN_WRITE, /**< the file must be a store */
+  TK_OPEN_CREATE /**< as TK_OPEN_WRITE, and made first where there is no file (or an empty one) */
 };
 
 /** Opens `path`. TK_INVALID: not a store, or missing; TK_UNSUPPORTED: written by a newer tracekeep,
@@ -45,8 +45,8 @@ struct sqlite3 *tk_store_database(struct tk_store *store);
 struct tk_ingest;
 
 struct tk_ingest_options {
-  unsigned thread_count;     /**< threads that may encode, this one included; 0: one per core. The
-                                  stored result is the same for every number */
+  unsigned thread_count;      /**< threads that may encode, this one included; 0: one per core. The
+                                   stored result is the same for every number */
   uint32_t spans_per_segment; /**< 0: the default, 65536. For tests; at most 262144 */
 };
 
@@ -59,8 +59,8 @@ struct tk_ingest_counts {
                                    issue `dup.conflict` is recorded */
   uint64_t rejected;
   uint64_t issues;
-  uint64_t bytes_in;          /**< of decoded input */
-  uint64_t bytes_stored;      /**< of segments, as written */
+  uint64_t bytes_in;     /**< of decoded input */
+  uint64_t bytes_stored; /**< of segments, as written */
   uint64_t segments_written;
 };
 
@@ -134,8 +134,8 @@ struct tk_store_info {
   uint64_t traces; /**< traces in several segments count once */
   uint64_t events;
   uint64_t links;
-  uint64_t errors;         /**< spans with status ERROR */
-  uint64_t raw_bytes;      /**< estimated size as OTLP JSON of what is stored */
+  uint64_t errors;            /**< spans with status ERROR */
+  uint64_t raw_bytes;         /**< estimated size as OTLP JSON of what is stored */
   uint64_t start_min_unix_ns; /**< 0 when there are no spans */
   uint64_t end_max_unix_ns;
   uint32_t schema_version;
