@@ -54,7 +54,7 @@ struct tk_splitter {
   struct level levels[LEVEL_LIMIT];
   uint32_t level_count;
   struct tk_json_scanner scanner;
-  uint64_t fault_offset;
+  bool in_fault; /* what is consumed goes to fault_text, as far as it fits */
   size_t fault_size;
   char fault_text[TK_ISSUE_RAW_LIMIT];
   char fault_message[192];
@@ -110,6 +110,13 @@ static enum tk_status reach(struct tk_splitter *splitter, size_t position, struc
   return status;
 }
 
+static void quote_fault(struct tk_splitter *splitter, const char *bytes, size_t size) {
+  const size_t room = sizeof splitter->fault_text - splitter->fault_size;
+  if (size > room) size = room;
+  memcpy(splitter->fault_text + splitter->fault_size, bytes, size);
+  splitter->fault_size += size;
+}
+
 static void hash_bytes(struct tk_splitter *splitter, const char *bytes, size_t size) {
   const uint64_t watched = splitter->watch_offset - splitter->offset;
   if (splitter->watching && splitter->watch_offset >= splitter->offset && watched <= size) {
@@ -119,6 +126,7 @@ static void hash_bytes(struct tk_splitter *splitter, const char *bytes, size_t s
     splitter->watching = false;
   }
   tk_hash_update(&splitter->hash, bytes, size);
+  if (splitter->in_fault) quote_fault(splitter, bytes, size);
 }
 
 static void consume(struct tk_splitter *splitter, size_t size) {
@@ -213,11 +221,8 @@ static enum tk_status emit_top_level(struct tk_splitter *splitter, enum tk_recor
 /* ---- faults ---- */
 
 static void begin_fault(struct tk_splitter *splitter, enum tk_rule rule, struct tk_record *record) {
-  size_t size = available(splitter);
-  if (size > sizeof splitter->fault_text) size = sizeof splitter->fault_text;
-  memcpy(splitter->fault_text, at(splitter, 0), size);
-  splitter->fault_offset = splitter->offset;
-  splitter->fault_size = size;
+  splitter->in_fault = true;
+  splitter->fault_size = 0;
   *record = (struct tk_record){.kind = TK_RECORD_FAULT,
                                .rule = rule,
                                .text = splitter->fault_text,
@@ -226,10 +231,10 @@ static void begin_fault(struct tk_splitter *splitter, enum tk_rule rule, struct 
                                .line = splitter->line};
 }
 
-static void end_fault(const struct tk_splitter *splitter, struct tk_record *record) {
-  const uint64_t size = splitter->offset - record->begin_offset;
+static void end_fault(struct tk_splitter *splitter, struct tk_record *record) {
+  splitter->in_fault = false;
   record->end_offset = splitter->offset;
-  record->size = (uint32_t)(size < splitter->fault_size ? size : splitter->fault_size);
+  record->size = (uint32_t)splitter->fault_size;
 }
 
 /* Consumes the rest of the line. */
@@ -317,8 +322,8 @@ static enum tk_status emit_truncated(struct tk_splitter *splitter, struct tk_rec
                                                       : "input",
            (unsigned long long)size);
   if (later) return resynchronise(splitter, splitter->offset + size, record, error);
-  record->size = (uint32_t)splitter->fault_size;
-  record->end_offset = splitter->offset;
+  quote_fault(splitter, at(splitter, 0), size);
+  end_fault(splitter, record);
   splitter->finished = true;
   return TK_OK;
 }
@@ -361,14 +366,15 @@ static enum tk_status scan_value(struct tk_splitter *splitter, size_t *position,
     const char *begin = at(splitter, 0);
     const char *stop = tk_json_scan(scanner, begin + *position, begin + available(splitter));
     *position = (size_t)(stop - begin);
+    /* First of all, or it would matter how much was read at a time. */
+    *result = SCAN_TOO_LONG;
+    if (*position > splitter->options.record_limit) return TK_OK;
     *result = SCAN_VALUE;
     if (scanner->state == TK_SCAN_DONE) return TK_OK;
     *result = SCAN_GARBAGE;
     if (scanner->state == TK_SCAN_ERROR) return TK_OK;
     *result = SCAN_TRUNCATED;
     if (splitter->source_ended && *position >= available(splitter)) return TK_OK;
-    *result = SCAN_TOO_LONG;
-    if (*position > splitter->options.record_limit) return TK_OK;
   }
 }
 
