@@ -1,5 +1,5 @@
 /* Constraints as SQLite means them, evaluated on stored values: on arrays of integers, on single
- * (once for each dictionary entry), on single values, and on the limits of a zone map.
+ * values (such as dictionary entries, once each), and on the limits of a zone map.
  *
  * Comparison is SQLite's with BINARY collation: NULL compares with nothing, numbers sort before
  * texts, texts before blobs; an integer and a real compare exactly. Affinity is the caller's

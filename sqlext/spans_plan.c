@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT
+ * xBestIndex of `spans`.
+ *
+ * idxStr is a list of items, then `|` and the same for people (EXPLAIN QUERY PLAN shows it):
+ *     <column><op>   a constraint, its value is the next argv; column -1 is the rowid; op is a
+ * letter of op_letters o+ o-          by start_ns, ascending or descending g<column>+     grouped
+ * by this column (- descending); further g items are minor columns d              one row of each
+ * group is enough
+ *
+ * Every constraint that helps is claimed. `omit` is set only where the comparison made here is
+ * exactly SQLite's whatever the right-hand side turns out to be:
+ *   INTEGER columns        always: numeric affinity is applied to the other side in any case
+ *   IS NULL, IS NOT NULL   always
+ *   TEXT, attribute columns  BINARY collation and a constant text on the other side. A number there
+ *                          may be a literal (a text '5' is not 5) or come from a numeric column (it
+ *                          is): such texts pass here and are compared again by SQLite
+ * LIKE and GLOB can be redefined by the program, ids are case-insensitive: SQLite compares again.
+ * LIMIT and OFFSET are left to SQLite: scans are lazy, rows beyond the limit are never looked at.
+ */
+#include "sqlext/spans_plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char op_letters[] = {
+    [TK_PREDICATE_EQ] = '=',          [TK_PREDICATE_NE] = '!',     [TK_PREDICATE_LT] = '<',
+    [TK_PREDICATE_LE] = 'l',          [TK_PREDICATE_GT] = '>',     [TK_PREDICATE_GE] = 'm',
+    [TK_PREDICATE_IS] = 's',          [TK_PREDICATE_IS_NOT] = 't', [TK_PREDICATE_IS_NULL] = 'n',
+    [TK_PREDICATE_IS_NOT_NULL] = 'v', [TK_PREDICATE_IN] = 'i',     [TK_PREDICATE_LIKE] = 'k',
+    [TK_PREDICATE_GLOB] = 'b'};
+
+static const char *const op_words[] = {[TK_PREDICATE_EQ] = "=?",
+                                       [TK_PREDICATE_NE] = "<>?",
+                                       [TK_PREDICATE_LT] = "<?",
+                                       [TK_PREDICATE_LE] = "<=?",
+                                       [TK_PREDICATE_GT] = ">?",
+                                       [TK_PREDICATE_GE] = ">=?",
+                                       [TK_PREDICATE_IS] = " IS ?",
+                                       [TK_PREDICATE_IS_NOT] = " IS NOT ?",
+                                       [TK_PREDICATE_IS_NULL] = " IS NULL",
+                                       [TK_PREDICATE_IS_NOT_NULL] = " IS NOT NULL",
+                                       [TK_PREDICATE_IN] = " IN ?",
+                                       [TK_PREDICATE_LIKE] = " LIKE ?",
+                                       [TK_PREDICATE_GLOB] = " GLOB ?"};
+
+/* How much of the rows a constraint leaves, for want of better knowledge. */
+static const double op_selectivity[] = {
+    [TK_PREDICATE_EQ] = 0.05,         [TK_PREDICATE_NE] = 0.9,     [TK_PREDICATE_LT] = 0.4,
+    [TK_PREDICATE_LE] = 0.4,          [TK_PREDICATE_GT] = 0.4,     [TK_PREDICATE_GE] = 0.4,
+    [TK_PREDICATE_IS] = 0.05,         [TK_PREDICATE_IS_NOT] = 0.9, [TK_PREDICATE_IS_NULL] = 0.4,
+    [TK_PREDICATE_IS_NOT_NULL] = 0.6, [TK_PREDICATE_IN] = 0.15,    [TK_PREDICATE_LIKE] = 0.2,
+    [TK_PREDICATE_GLOB] = 0.2};
+
+/* Row references are kept for grouping: 8 bytes each. */
+#define GROUPED_ROWS_MAX 32e6
+
+/* ---- constraints ---- */
+
+static bool op_of(sqlite3_index_info *info, int i, enum tk_predicate_op *op) {
+  switch (info->aConstraint[i].op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ:
+      *op = sqlite3_vtab_in(info, i, -1) ? TK_PREDICATE_IN : TK_PREDICATE_EQ;
+      return true;
+    case SQLITE_INDEX_CONSTRAINT_NE:
+      *op = TK_PREDICATE_NE;
+      return true;
+    case SQLITE_INDEX_CONSTRAINT_LT:
+      *op = TK_PREDICATE_LT;
+      return true;
+    case SQLITE_INDEX_CONSTRAINT_LE:
+      *op = TK_PREDICATE_LE;
+      return true;
+    case SQLITE_INDEX_CONSTRAINT_GT:
+      *op = TK_PREDICATE_GT;
+      return true;
+    case SQLITE_INDEX_CONSTRAINT_GE:
+      *op = TK_PREDICATE_GE;
+      return true;
+    case SQLITE_INDEX_CONSTRAINT_IS:
+      *op = TK_PREDICATE_IS;
+      return true;
+    case SQLITE_INDEX_CONSTRAINT_ISNOT:
+      *op = TK_PREDICATE_IS_NOT;
+      return true;
+    case SQLITE_INDEX_CONSTRAINT_ISNULL:
+      *op = TK_PREDICATE_IS_NULL;
+      return true;
+    case SQLITE_INDEX_CONSTRAINT_ISNOTNULL:
+      *op = TK_PREDICATE_IS_NOT_NULL;
+      return true;
+    case SQLITE_INDEX_CONSTRAINT_LIKE:
+      *op = TK_PREDICATE_LIKE;
+      return true;
+    case SQLITE_INDEX_CONSTRAINT_GLOB:
+      *op = TK_PREDICATE_GLOB;
+      return true;
+    default:
+      return false;
+  }
+}
+
+static bool is_equality(enum tk_predicate_op op) {
+  return op == TK_PREDICATE_EQ || op == TK_PREDICATE_IN || op == TK_PREDICATE_IS;
+}
+
+static bool is_null_test(enum tk_predicate_op op) {
+  return op == TK_PREDICATE_IS_NULL || op == TK_PREDICATE_IS_NOT_NULL;
+}
+
+static bool collation_is(sqlite3_index_info *info, int i, const char *name) {
+  const char *collation = sqlite3_vtab_collation(info, i);
+  return collation && sqlite3_stricmp(collation, name) == 0;
+}
+
+static bool is_constant_text(sqlite3_index_info *info, int i) {
+  sqlite3_value *value = NULL;
+  return sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value &&
+         sqlite3_value_type(value) == SQLITE_TEXT;
+}
+
+static bool is_id(enum spans_source source) {
+  return source == SOURCE_TRACE_ID || source == SOURCE_SPAN_ID || source == SOURCE_PARENT_ID;
+}
+
+/* Columns whose value is made at some cost, or is the same everywhere. */
+static bool is_unsearchable(enum spans_source source) {
+  return source == SOURCE_ATTRIBUTES_JSON || source == SOURCE_EVENTS_JSON ||
+         source == SOURCE_LINKS_JSON || source == SOURCE_ALWAYS_NULL;
+}
+
+/* Whether to claim constraint `i`, and whether SQLite may leave its own comparison out. */
+static bool claims(sqlite3_index_info *info, int i, const struct spans_column *column,
+                   enum tk_predicate_op op, bool *omit) {
+  bool binary = collation_is(info, i, "BINARY");
+
+  *omit = is_null_test(op);
+  if (is_unsearchable(column->source)) return false;
+  if (is_id(column->source)) {
+    if (column->source == SOURCE_PARENT_ID && is_null_test(op)) return true;
+    return is_equality(op) && (binary || collation_is(info, i, "NOCASE"));
+  }
+  if (is_null_test(op)) return true;
+  if (op == TK_PREDICATE_LIKE || op == TK_PREDICATE_GLOB) {
+    return column->affinity != AFFINITY_INTEGER && column->source != SOURCE_STARTED_AT;
+  }
+  if (column->affinity == AFFINITY_INTEGER) {
+    *omit = true;
+    return true;
+  }
+  *omit = op != TK_PREDICATE_IN && is_constant_text(info, i);
+  return binary;
+}
+
+/* ---- estimates ---- */
+
+struct estimate {
+  double rows;
+  bool by_trace, by_many_traces, by_span, by_rowid;
+};
+
+static void count_constraint(struct estimate *estimate, const struct spans_column *column,
+                             enum tk_predicate_op op) {
+  if (column && column->source == SOURCE_TRACE_ID && is_equality(op)) {
+    estimate->by_trace = true;
+    estimate->by_many_traces = op == TK_PREDICATE_IN;
+  } else if (column && column->source == SOURCE_SPAN_ID && is_equality(op)) {
+    estimate->by_span = true;
+  } else if (!column) {
+    estimate->by_rowid = true;
+  } else {
+    estimate->rows *= op_selectivity[op];
+  }
+}
+
+static void finish_estimate(sqlite3_index_info *info, struct estimate *estimate,
+                            const struct spans_statistics *statistics, uint32_t constraint_count) {
+  double share = statistics->spans > 0 ? estimate->rows / statistics->spans : 1, cost;
+
+  if (estimate->by_rowid) {
+    estimate->rows = 1;
+    cost = 10;
+    info->idxFlags |= SQLITE_INDEX_SCAN_UNIQUE;
+  } else if (estimate->by_trace) {
+    double traces = estimate->by_many_traces ? 25 : 1;
+    double rows = traces * statistics->spans / (statistics->traces > 0 ? statistics->traces : 1);
+    cost = 20 * traces + statistics->segments / 10 + rows;
+    estimate->rows = estimate->by_span ? traces : rows * share;
+  } else {
+    if (estimate->by_span) estimate->rows = estimate->rows > 25 ? 25 : estimate->rows;
+    cost = statistics->segments * 50 + statistics->spans * (0.02 + 0.02 * constraint_count) +
+           estimate->rows;
+  }
+  if (estimate->rows < 1) estimate->rows = 1;
+  info->estimatedRows = (sqlite3_int64)estimate->rows;
+  info->estimatedCost = cost + 10;
+}
+
+/* ---- order ---- */
+
+static bool is_groupable(enum spans_source source) {
+  switch ((int)source) {
+    case SOURCE_TRACE_ID:
+    case SOURCE_SPAN_ID:
+    case SOURCE_PARENT_ID:
+    case SOURCE_START:
+    case SOURCE_END:
+    case SOURCE_STARTED_AT:
+    case SOURCE_SELF_TIME:
+    case SOURCE_ATTRIBUTES_JSON:
+    case SOURCE_EVENTS_JSON:
+    case SOURCE_LINKS_JSON:
+      return false;
+    default:
+      return true;
+  }
+}
+
+static bool takes_start_order(const sqlite3_index_info *info, const struct spans_columns *columns) {
+  if (info->nOrderBy != 1 || info->aOrderBy[0].iColumn < 0) return false;
+  enum spans_source source = columns->items[info->aOrderBy[0].iColumn].source;
+  return source == SOURCE_START || source == SOURCE_STARTED_AT;
+}
+
+static bool takes_grouped_order(const sqlite3_index_info *info, const struct spans_columns *columns,
+                                double rows) {
+  if (info->nOrderBy == 0 || info->nOrderBy > SPANS_GROUPED_MAX || rows > GROUPED_ROWS_MAX) {
+    return false;
+  }
+  for (int i = 0; i < info->nOrderBy; i++) {
+    int column = info->aOrderBy[i].iColumn;
+    if (column < 0 || column == SPANS_duration_ns) return false;
+    if (!is_groupable(columns->items[column].source)) return false;
+  }
+  return true;
+}
+
+/* Whether rows that are equal in the ORDER BY columns differ in nothing the query looks at. */
+static bool needs_one_of_each(sqlite3_index_info *info) {
+  sqlite3_uint64 ordered = 0;
+
+  if (sqlite3_vtab_distinct(info) < 2) return false;
+  for (int i = 0; i < info->nOrderBy; i++) {
+    if (info->aOrderBy[i].iColumn < 63) ordered |= (sqlite3_uint64)1 << info->aOrderBy[i].iColumn;
+  }
+  return (info->colUsed & ~ordered) == 0;
+}
+
+static void plan_order(sqlite3_index_info *info, const struct spans_columns *columns, double rows,
+                       sqlite3_str *items, sqlite3_str *words) {
+  if (takes_start_order(info, columns)) {
+    bool descending = info->aOrderBy[0].desc;
+    bool is_text = info->aOrderBy[0].iColumn == SPANS_started_at;
+    sqlite3_str_appendf(items, "%c%c", is_text ? 'u' : 'o', descending ? '-' : '+');
+    sqlite3_str_appendf(words, " in order of start_ns%s", descending ? " descending" : "");
+    info->orderByConsumed = 1;
+  } else if (takes_grouped_order(info, columns, rows)) {
+    for (int i = 0; i < info->nOrderBy; i++) {
+      int column = info->aOrderBy[i].iColumn;
+      sqlite3_str_appendf(items, "g%d%c", column, info->aOrderBy[i].desc ? '-' : '+');
+      sqlite3_str_appendf(words, "%s%s", i ? ", " : " grouped by ", columns->items[column].name);
+    }
+    if (needs_one_of_each(info)) sqlite3_str_appendall(items, "d");
+    info->orderByConsumed = 1;
+  }
+}
+
+/* ---- writing and reading ---- */
+
+int tk_spans_plan(sqlite3_index_info *info, const struct spans_columns *columns,
+                  const struct spans_statistics *statistics) {
+  struct estimate estimate = {.rows = statistics->spans};
+  sqlite3_str *items = sqlite3_str_new(NULL), *words = sqlite3_str_new(NULL);
+  uint32_t count = 0;
+  enum tk_predicate_op op;
+  bool omit = false;
+
+  for (int i = 0; i < info->nConstraint && count < SPANS_CONSTRAINTS_MAX; i++) {
+    int index = info->aConstraint[i].iColumn;
+    const struct spans_column *column = index < 0 ? NULL : &columns->items[index];
+    if (!info->aConstraint[i].usable || !op_of(info, i, &op)) continue;
+    if (column ? !claims(info, i, column, op, &omit) : !is_equality(op)) continue;
+    if (op == TK_PREDICATE_IN) sqlite3_vtab_in(info, i, 1);
+    info->aConstraintUsage[i].argvIndex = (int)++count;
+    info->aConstraintUsage[i].omit = column && omit;
+    sqlite3_str_appendf(items, "%d%c", column ? index : -1, op_letters[op]);
+    sqlite3_str_appendf(words, " %s%s", column ? column->name : "rowid", op_words[op]);
+    count_constraint(&estimate, column, op);
+  }
+  finish_estimate(info, &estimate, statistics, count);
+  plan_order(info, columns, estimate.rows, items, words);
+  char *item_text = sqlite3_str_finish(items), *word_text = sqlite3_str_finish(words);
+  info->idxStr = sqlite3_mprintf("%s|%s", item_text ? item_text : "", word_text ? word_text : "");
+  info->needToFreeIdxStr = 1;
+  sqlite3_free(item_text);
+  sqlite3_free(word_text);
+  return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static bool parse_column(const char **at, uint32_t column_count, uint32_t *column) {
+  char *end;
+  long number = strtol(*at, &end, 10);
+  if (end == *at || number < -1 || number >= (long)column_count) return false;
+  *at = end;
+  *column = number < 0 ? SPANS_ROWID : (uint32_t)number;
+  return true;
+}
+
+static bool parse_constraint(const char **at, uint32_t column_count, struct spans_plan *plan) {
+  struct spans_constraint *constraint = &plan->constraints[plan->constraint_count];
+  if (plan->constraint_count == SPANS_CONSTRAINTS_MAX) return false;
+  if (!parse_column(at, column_count, &constraint->column)) return false;
+  const char *letter = memchr(op_letters, **at, sizeof op_letters);
+  if (!letter) return false;
+  constraint->op = (enum tk_predicate_op)(letter - op_letters);
+  plan->constraint_count++;
+  (*at)++;
+  return true;
+}
+
+static bool parse_grouped(const char **at, uint32_t column_count, struct spans_plan *plan) {
+  struct spans_grouped *grouped = &plan->grouped[plan->grouped_count];
+  if (plan->grouped_count == SPANS_GROUPED_MAX) return false;
+  if (!parse_column(at, column_count, &grouped->column) || grouped->column == SPANS_ROWID) {
+    return false;
+  }
+  grouped->descending = **at == '-';
+  plan->grouped_count++;
+  plan->order = ORDER_GROUPED;
+  (*at)++;
+  return true;
+}
+
+bool tk_spans_plan_parse(const char *text, uint32_t column_count, struct spans_plan *plan) {
+  *plan = (struct spans_plan){.order = ORDER_STORED};
+  while (text && *text && *text != '|') {
+    if (*text == 'o' || *text == 'u') {
+      plan->order = ORDER_START;
+      plan->by_unsigned_start = *text == 'u';
+      plan->descending = text[1] == '-';
+      text += 2;
+    } else if (*text == 'g') {
+      text++;
+      if (!parse_grouped(&text, column_count, plan)) return false;
+    } else if (*text == 'd') {
+      plan->distinct = true;
+      text++;
+    } else if (!parse_constraint(&text, column_count, plan)) {
+      return false;
+    }
+  }
+  return text && *text == '|';
+}

@@ -1,0 +1,53 @@
+/* What xBestIndex tells xFilter about a scan of `spans`. */
+#ifndef TK_SQLEXT_SPANS_PLAN_H
+#define TK_SQLEXT_SPANS_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sqlext/spans_columns.h"
+#include "store/predicate.h"
+
+#define SPANS_ROWID UINT32_MAX /* as a column */
+#define SPANS_CONSTRAINTS_MAX 32
+#define SPANS_GROUPED_MAX 8
+
+struct spans_constraint {
+  uint32_t column;
+  enum tk_predicate_op op;
+};
+
+enum spans_order {
+  ORDER_STORED, /* segments by start, rows as they are */
+  ORDER_START,  /* by start_ns, or started_at */
+  ORDER_GROUPED /* by the values of grouped columns */
+};
+
+struct spans_grouped {
+  uint32_t column;
+  bool descending;
+};
+
+/** argv[i] of xFilter belongs to constraints[i]. */
+struct spans_plan {
+  struct spans_constraint constraints[SPANS_CONSTRAINTS_MAX];
+  struct spans_grouped grouped[SPANS_GROUPED_MAX];
+  uint32_t constraint_count, grouped_count;
+  enum spans_order order;
+  bool descending, by_unsigned_start; /* ORDER_START */
+  bool distinct;                      /* ORDER_GROUPED: one row of each group is enough */
+};
+
+/** What the store holds, for estimates. */
+struct spans_statistics {
+  double spans, traces, segments;
+};
+
+/** Fills `info`. An SQLite result code. */
+int tk_spans_plan(sqlite3_index_info *info, const struct spans_columns *columns,
+                  const struct spans_statistics *statistics);
+
+/** Reads what tk_spans_plan wrote into idxStr; false if it is not that. */
+bool tk_spans_plan_parse(const char *text, uint32_t column_count, struct spans_plan *plan);
+
+#endif
