@@ -68,8 +68,8 @@ static const char *const catalog_sql[STATEMENT_COUNT] = {
         "rejected=?12, issues=?13, "
         "finished_at=CASE WHEN ?7 THEN strftime('%Y-%m-%dT%H:%M:%fZ','now') END WHERE id=?1",
     [FIND_SOURCE] =
-        "SELECT id, records, spans_new, spans_duplicate, spans_conflicting, rejected, issues "
-        "FROM tk_ingest WHERE offset=?1 AND offset_hash=?2 ORDER BY id DESC",
+        "SELECT id, records, spans_new, spans_duplicate, spans_conflicting, rejected, issues, "
+        "complete FROM tk_ingest WHERE offset=?1 AND offset_hash=?2 ORDER BY id DESC",
     [FIND_PROGRESS] =
         "SELECT offset, offset_hash FROM tk_ingest "
         "WHERE (source = ?1 OR head_hash = ?2) AND offset > 0 ORDER BY id DESC LIMIT ?3",
@@ -493,6 +493,7 @@ enum tk_status tk_catalog_find_source(struct tk_catalog *catalog, const struct t
     counts->spans_conflicting = (uint64_t)sqlite3_column_int64(statement, 4);
     counts->rejected = (uint64_t)sqlite3_column_int64(statement, 5);
     counts->issues = (uint64_t)sqlite3_column_int64(statement, 6);
+    found_out->complete = sqlite3_column_int(statement, 7) != 0;
   } else if (rc != SQLITE_DONE) {
     status = tk_database_error(catalog->db, "look up earlier ingests", error);
   }

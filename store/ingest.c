@@ -138,6 +138,7 @@ enum tk_status tk_ingest_source_begin(struct tk_ingest *ingest, const char *sour
   if (!source.row.name || !source.row.format) status = tk_nomem(error);
   if (status == TK_OK && continued) {
     status = tk_catalog_find_source(ingest->catalog, continued, &source.row, error);
+    source.dirty = !source.row.complete; /* all was stored, but its end was not reached */
   }
   if (status != TK_OK) {
     free_source(&source);
