@@ -59,9 +59,8 @@ int tk_exit_code_of(enum tk_status status) {
 
 int tk_complain_status(const char *what, enum tk_status status, const struct tk_error *error) {
   const char *text = error->message[0] ? error->message : tk_status_name(status);
-  size_t size = strlen(what);
-  if (strncmp(text, what, size) == 0 && text[size] == ':') {
-    tk_complain("%s", text); /* it names the file already */
+  if (strstr(text, what)) { /* it names the file already */
+    tk_complain("%s", text);
   } else {
     tk_complain("%s: %s", what, text);
   }

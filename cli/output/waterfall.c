@@ -17,6 +17,7 @@ enum {
   KIND_WIDTH = 4,
   DURATION_WIDTH = 8,
   GAP = 2,
+  INDENT = 2, /* columns of a branch */
   SERVICE_WIDTH_MAX = 16,
   BAR_WIDTH_MIN = 16,
   TICK_COUNT = 4
@@ -26,16 +27,16 @@ enum {
 struct glyphs {
   const char *branch, *last, *pipe, *full, *left, *right, *detail;
 };
-static const struct glyphs unicode_glyphs = {.branch = "├─ ",
-                                             .last = "└─ ",
-                                             .pipe = "│  ",
+static const struct glyphs unicode_glyphs = {.branch = "├ ",
+                                             .last = "└ ",
+                                             .pipe = "│ ",
                                              .full = "█",
                                              .left = "▌",
                                              .right = "▐",
                                              .detail = "· "};
-static const struct glyphs ascii_glyphs = {.branch = "|- ",
-                                           .last = "`- ",
-                                           .pipe = "|  ",
+static const struct glyphs ascii_glyphs = {.branch = "|-",
+                                           .last = "`-",
+                                           .pipe = "| ",
                                            .full = "#",
                                            .left = "#",
                                            .right = "#",
@@ -103,7 +104,7 @@ static void measure_spans(struct waterfall *w) {
     if (span->status_code == TK_STATUS_ERROR) w->error_count++;
     if (is_orphan(w, i)) w->orphan_count++;
     size_t width =
-        3 * (size_t)trace->depths[i] + tk_display_width(span->name.data, span->name.size);
+        INDENT * (size_t)trace->depths[i] + tk_display_width(span->name.data, span->name.size);
     if (width > w->label_width) w->label_width = width;
   }
 }
@@ -168,7 +169,7 @@ static void add_right(struct waterfall *w, const char *text, size_t width) {
 static void write_header(struct waterfall *w, FILE *out) {
   struct tk_text_buffer *text = &w->text;
   char time[TK_FORMAT_SIZE], duration[TK_FORMAT_SIZE], line[256];
-  tk_format_time(w->begin_ns, 6, time);
+  tk_format_time(w->begin_ns, 3, time);
   tk_format_duration((int64_t)(w->end_ns - w->begin_ns), duration);
   uint32_t spans = w->trace->span_count;
   tk_text_buffer_add(text, "trace ");
@@ -229,7 +230,7 @@ static void write_headings(struct waterfall *w, FILE *out) {
 /* Branches up to the depth of span `i`; too deep to draw: the depth as a number. */
 static size_t add_branches(struct waterfall *w, uint32_t i, bool for_detail) {
   uint32_t depth = w->trace->depths[i];
-  if (3 * (size_t)depth > w->label_width / 2) {
+  if (INDENT * (size_t)depth > w->label_width * 2 / 3) {
     char number[16];
     snprintf(number, sizeof number, "[%u] ", depth);
     if (for_detail) memset(number, ' ', strlen(number));
@@ -239,12 +240,12 @@ static size_t add_branches(struct waterfall *w, uint32_t i, bool for_detail) {
   add_colour(w, DIM);
   for (uint32_t level = 1; level <= depth; level++) {
     bool last = w->ancestor_last[level];
-    const char *branch = last ? "   " : w->glyphs->pipe;
+    const char *branch = last ? "  " : w->glyphs->pipe;
     if (level == depth && !for_detail) branch = last ? w->glyphs->last : w->glyphs->branch;
     tk_text_buffer_add(&w->text, branch);
   }
   add_colour(w, PLAIN);
-  return 3 * (size_t)depth;
+  return INDENT * (size_t)depth;
 }
 
 /* In half cells: where in the bar an instant is. */
@@ -310,10 +311,10 @@ static void write_detail(struct waterfall *w, uint32_t i, bool has_children, con
   tk_text_buffer_repeat(&w->text, " ", MARK_WIDTH + w->service_width + GAP);
   size_t used = MARK_WIDTH + w->service_width + GAP + add_branches(w, i, true);
   add_colour(w, DIM);
-  tk_text_buffer_add(&w->text, has_children ? w->glyphs->pipe : "   ");
+  tk_text_buffer_add(&w->text, has_children ? w->glyphs->pipe : "  ");
   tk_text_buffer_add(&w->text, w->glyphs->detail);
   add_colour(w, PLAIN);
-  used += 5;
+  used += INDENT + 2;
   tk_text_buffer_append(&line, what, what_size);
   if (value) {
     tk_text_buffer_add(&line, " = ");

@@ -161,19 +161,27 @@ def resource_spans(document):
             yield from resource_spans(item)
     elif isinstance(document, dict):
         for key in ('resourceSpans', 'resource_spans', 'batches'):
-            yield from document.get(key) or []
+            entries = document.get(key)
+            if isinstance(entries, list):
+                yield from (entry for entry in entries if isinstance(entry, dict))
         for key in ('trace', 'result'):
             yield from resource_spans(document.get(key))
 
 
 def spans_of(text):
-    """All spans of a text in canonical form, each a JSON text, sorted."""
-    found = []
+    """The spans of a text in canonical form, each a JSON text, sorted. Of spans with the same trace
+    id, span id and kind only the first counts: they are one span, sent again."""
+    found, seen = [], set()
     for document in documents(text):
         for entry in resource_spans(document):
             resource = resource_of(entry)
             for inner in entry.get('scopeSpans') or entry.get('scope_spans') or entry.get('instrumentationLibrarySpans') or []:
                 scope = scope_of(inner)
-                for span in inner.get('spans') or []:
-                    found.append(json.dumps([resource, scope, span_of(span)], sort_keys=True))
+                for entry_span in inner.get('spans') or []:
+                    span = span_of(entry_span)
+                    identity = (span['trace'], span['span'], span['kind'])
+                    if all(identity[:2]) and identity in seen:
+                        continue
+                    seen.add(identity)
+                    found.append(json.dumps([resource, scope, span], sort_keys=True))
     return sorted(found)
