@@ -133,13 +133,28 @@ static void walk(struct tk_span_order *order, struct trace *trace, int32_t root)
   }
 }
 
+/* Earliest span of the cycle that the parents of `node` lead to. All that hangs on a cycle is placed
+ * by one walk from it, so looking for it costs no more than that walk. */
+static int32_t find_cycle_entry(const struct trace *trace, int32_t node) {
+  int32_t slow = node, fast = node;
+  do {
+    slow = trace->nodes[slow].parent;
+    fast = trace->nodes[trace->nodes[fast].parent].parent;
+  } while (slow != fast);
+  int32_t earliest = slow; /* nodes are in order of start */
+  for (int32_t at = trace->nodes[slow].parent; at != slow; at = trace->nodes[at].parent) {
+    if (at < earliest) earliest = at;
+  }
+  return earliest;
+}
+
 static void order_trace(struct tk_span_order *order, struct trace *trace) {
   link_tree(trace);
   for (int32_t i = 0; i < trace->count; i++) {
     if (trace->nodes[i].parent == NONE) walk(order, trace, i);
   }
   for (int32_t i = 0; i < trace->count; i++) {
-    if (trace->nodes[i].row == NONE) walk(order, trace, i); /* a cycle, entered at its earliest */
+    if (trace->nodes[i].row == NONE) walk(order, trace, find_cycle_entry(trace, i));
   }
 }
 
