@@ -246,32 +246,6 @@ static enum tk_status decode_ints(struct tk_column *column, uint32_t block, uint
                               (uint64_t *)(column->ints + begin), error);
 }
 
-static enum tk_status narrow_codes(const uint64_t *wide, uint32_t count, uint64_t limit,
-                                   uint32_t *codes, struct tk_error *error) {
-  uint64_t seen = 0; /* or-ed first: one pass without a branch; exact only when in doubt */
-  for (uint32_t i = 0; i < count; i++) {
-    seen |= wide[i];
-    codes[i] = (uint32_t)wide[i];
-  }
-  if (seen < limit) return TK_OK;
-  for (uint32_t i = 0; i < count; i++) {
-    if (wide[i] >= limit) return tk_corrupt(error, "code without a dictionary entry");
-  }
-  return TK_OK;
-}
-
-static enum tk_status decode_codes(struct tk_column *column, uint32_t block, uint32_t begin,
-                                   uint32_t count, struct tk_error *error) {
-  uint64_t *wide = sqlite3_malloc64((count + (sqlite3_uint64)1) * sizeof *wide);
-  if (!wide) return tk_nomem(error);
-  enum tk_status status = tk_int_stream_decode(&column->state->stream, block, count, wide, error);
-  if (status == TK_OK) {
-    status = narrow_codes(wide, count, column->dictionary_count, column->codes + begin, error);
-  }
-  sqlite3_free(wide);
-  return status;
-}
-
 static enum tk_status decode_texts(struct tk_column *column, uint32_t block, uint32_t begin,
                                    uint32_t count, struct tk_error *error) {
   struct tk_column_state *state = column->state;
@@ -307,7 +281,8 @@ static enum tk_status decode_block(struct tk_column *column, uint32_t block,
   if (count > 0 && column->kind == TK_COLUMN_INT) {
     status = decode_ints(column, block, begin, count, error);
   } else if (count > 0 && column->has_dictionary) {
-    status = decode_codes(column, block, begin, count, error);
+    status = tk_int_stream_decode_codes(&state->stream, block, count, column->dictionary_count,
+                                        column->codes + begin, error);
   } else if (count > 0) {
     status = decode_texts(column, block, begin, count, error);
   }

@@ -193,22 +193,29 @@ done:
   sqlite3_free(codes);
 }
 
+/* Few enough distinct texts to take a dictionary without a trial. */
+static bool repeats(const struct dictionary *dictionary, uint32_t count) {
+  return dictionary->count <= count / 8 + 1;
+}
+
 /* With few distinct texts a dictionary is taken without a trial, with hardly any repetition none is
- * tried; between them the sizes decide, in favour of the dictionary, which answers queries faster.
- */
+ * tried. Between them the sizes decide: in favour of the dictionary, which answers queries faster,
+ * or, if most texts are distinct, against it, since all of it is read to see any value. */
 static uint8_t write_texts(struct tk_byte_writer *out, struct dictionary *dictionary,
                            const struct tk_text *values, uint32_t count,
                            const struct tk_granules *blocks) {
   struct tk_byte_writer with_dictionary = {0};
   struct tk_byte_writer without = {0};
-  bool few = dictionary->count <= count / 8 + 1;
-  bool many = !few && dictionary->count > count - count / 16;
+  bool few = repeats(dictionary, count);
+  bool many = !few && dictionary->count > count - count / 4;
   uint8_t encoding = TK_ENCODING_DICTIONARY;
 
   if (!many) write_dictionary(&with_dictionary, dictionary, count, blocks);
   if (!few) tk_text_list_encode(&without, values, blocks, false);
   out->failed |= with_dictionary.failed || without.failed;
-  if (many || (!few && without.size < with_dictionary.size - with_dictionary.size / 8)) {
+  size_t limit = with_dictionary.size - with_dictionary.size / 8;
+  if (dictionary->count > count / 2) limit = with_dictionary.size + with_dictionary.size / 4;
+  if (many || (!few && without.size < limit)) {
     if (without.size) encoding = TK_ENCODING_TEXT | without.data[0];
     tk_byte_writer_append(out, without.data, without.size);
   } else {
@@ -232,8 +239,8 @@ void tk_column_encode_texts(struct tk_byte_writer *out, const struct tk_text *va
   write_head(out, learnt.encoding, count);
   if (count > 0) {
     if (granules_cover(granules, count) && bytes <= TK_MAX_DECODED_BYTES &&
-        make_blocks(&blocks, granules, count, bytes) &&
-        build_dictionary(&dictionary, values, count)) {
+        build_dictionary(&dictionary, values, count) &&
+        make_blocks(&blocks, granules, count, repeats(&dictionary, count) ? 0 : bytes)) {
       tk_byte_writer_append_varint(out, blocks.joined);
       learnt.distinct_count = dictionary.count;
       learnt.encoding = write_texts(out, &dictionary, values, count,

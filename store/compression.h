@@ -10,7 +10,7 @@
 #include "tracekeep/status.h"
 
 /** Levels by what the bytes are. Formatted bytes differ, what can be read does not. */
-enum { TK_LEVEL_CODES = 3, TK_LEVEL_TEXT = 5 };
+enum { TK_LEVEL_CODES = 6, TK_LEVEL_TEXT = 5 };
 
 /** Appends "packed bytes" (docs/segment-format.md) for `size` bytes, whichever method is smallest.
  */

@@ -337,18 +337,23 @@ static void undo_delta(uint64_t first, uint32_t count, uint64_t *values) {
   for (uint32_t i = 1; i < count; i++) values[i] += values[i - 1];
 }
 
-enum tk_status tk_int_stream_decode(const struct tk_int_stream *stream, uint32_t block,
-                                    uint32_t count, uint64_t *values, struct tk_error *error) {
-  struct tk_byte_reader reader = {0};
-  uint64_t first = 0;
-
-  if (block >= stream->block_count) return tk_corrupt(error, "no block %u", block);
-  if (count == 0) return TK_OK;
+static struct tk_byte_reader block_reader(const struct tk_int_stream *stream, uint32_t block) {
+  struct tk_byte_reader reader;
   tk_byte_reader_init(&reader, NULL, 0);
   if (stream->block_ends) {
     uint32_t begin = block ? stream->block_ends[block - 1] : 0;
     tk_byte_reader_init(&reader, stream->payload + begin, stream->block_ends[block] - begin);
   }
+  return reader;
+}
+
+enum tk_status tk_int_stream_decode(const struct tk_int_stream *stream, uint32_t block,
+                                    uint32_t count, uint64_t *values, struct tk_error *error) {
+  uint64_t first = 0;
+
+  if (block >= stream->block_count) return tk_corrupt(error, "no block %u", block);
+  if (count == 0) return TK_OK;
+  struct tk_byte_reader reader = block_reader(stream, block);
   if (stream->transform & TK_TRANSFORM_DELTA) {
     first = (uint64_t)tk_byte_reader_zigzag(&reader);
   }
@@ -360,4 +365,68 @@ enum tk_status tk_int_stream_decode(const struct tk_int_stream *stream, uint32_t
   undo_offset(stream->base, stream->step, count, values);
   if (stream->transform & TK_TRANSFORM_DELTA) undo_delta(first, count, values);
   return TK_OK;
+}
+
+/* ---- codes ---- */
+
+/* Without a comparison for each: the highest bit of `limit - 1 - code` is set if the code is not
+ * below the limit, or else that of the code itself, limits being far below 2^31. */
+static enum tk_status check_codes(const uint32_t *codes, uint32_t count, uint32_t limit,
+                                  struct tk_error *error) {
+  uint32_t bad = limit == 0 || limit > INT32_MAX ? (uint32_t)1 << 31 : 0;
+  for (uint32_t i = 0; i < count; i++) bad |= (limit - 1 - codes[i]) | codes[i];
+  return bad >> 31 ? tk_corrupt(error, "code without an entry") : TK_OK;
+}
+
+/* Most codes are one or two byte planes, which need no detour over 64 bits. */
+static enum tk_status decode_code_planes(const struct tk_int_stream *stream, uint32_t block,
+                                         uint32_t count, uint32_t *codes, struct tk_error *error) {
+  struct tk_byte_reader reader = block_reader(stream, block);
+  uint8_t *plane = sqlite3_malloc64(count);
+  if (!plane) return tk_nomem(error);
+  enum tk_status status = tk_unpack_bytes(&reader, plane, count, error);
+  if (status == TK_OK) {
+    uint32_t base = (uint32_t)stream->base;
+    for (uint32_t i = 0; i < count; i++) codes[i] = plane[i] + base;
+  }
+  if (status == TK_OK && stream->byte_count == 2) {
+    status = tk_unpack_bytes(&reader, plane, count, error);
+    if (status == TK_OK) {
+      for (uint32_t i = 0; i < count; i++) codes[i] += (uint32_t)plane[i] << 8;
+    }
+  }
+  sqlite3_free(plane);
+  if (status == TK_OK && !tk_byte_reader_finished(&reader)) {
+    status = tk_corrupt(error, "block has a wrong size");
+  }
+  return status;
+}
+
+static enum tk_status narrow_codes(const uint64_t *wide, uint32_t count, uint32_t *codes,
+                                   struct tk_error *error) {
+  uint64_t seen = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    seen |= wide[i];
+    codes[i] = (uint32_t)wide[i];
+  }
+  return seen <= UINT32_MAX ? TK_OK : tk_corrupt(error, "code without an entry");
+}
+
+enum tk_status tk_int_stream_decode_codes(const struct tk_int_stream *stream, uint32_t block,
+                                          uint32_t count, uint32_t limit, uint32_t *codes,
+                                          struct tk_error *error) {
+  enum tk_status status = TK_OK;
+  if (block >= stream->block_count) return tk_corrupt(error, "no block %u", block);
+  if (count == 0) return TK_OK;
+  if (stream->layout == TK_INT_PLANES && stream->transform == 0 && stream->step == 1 &&
+      stream->base <= UINT32_MAX / 2 && stream->byte_count <= 2) {
+    status = decode_code_planes(stream, block, count, codes, error);
+  } else {
+    uint64_t *wide = sqlite3_malloc64((sqlite3_uint64)count * sizeof *wide);
+    if (!wide) return tk_nomem(error);
+    status = tk_int_stream_decode(stream, block, count, wide, error);
+    if (status == TK_OK) status = narrow_codes(wide, count, codes, error);
+    sqlite3_free(wide);
+  }
+  return status == TK_OK ? check_codes(codes, count, limit, error) : status;
 }

@@ -54,6 +54,11 @@ enum tk_status tk_int_stream_open(struct tk_int_stream *stream, struct tk_byte_r
 enum tk_status tk_int_stream_decode(const struct tk_int_stream *stream, uint32_t block,
                                     uint32_t count, uint64_t *values, struct tk_error *error);
 
+/** As tk_int_stream_decode, for values that must be below `limit`, itself below 2^31: codes. */
+enum tk_status tk_int_stream_decode_codes(const struct tk_int_stream *stream, uint32_t block,
+                                          uint32_t count, uint32_t limit, uint32_t *codes,
+                                          struct tk_error *error);
+
 void tk_int_stream_close(struct tk_int_stream *stream);
 
 #endif

@@ -17,11 +17,12 @@ enum {
   LARGEST_DISTINCT_TABLE = 1 << 16
 };
 
-/* Everything the steps share. `values` are normalised in place of a copy of the caller's. */
+/* One way to write a stream, and everything its steps share. */
 struct encoder {
   struct tk_byte_writer *out;
   const struct tk_granules *blocks;
-  uint64_t *values;
+  uint64_t *values; /* a copy of the caller's, normalised in place */
+  uint64_t *firsts; /* DELTA: first value of each block */
   uint32_t count;
   uint32_t sample_first, sample_last; /* blocks, inclusive */
   uint32_t sample_begin, sample_end;  /* values */
@@ -73,12 +74,12 @@ static void measure_transforms(const struct encoder *encoder, uint64_t base, uin
   }
 }
 
-static void take_differences(struct encoder *encoder, uint64_t *firsts) {
+static void take_differences(struct encoder *encoder) {
   for (uint32_t block = 0; block < encoder->blocks->count; block++) {
     uint32_t begin = block_begin(encoder, block);
     uint32_t end = encoder->blocks->ends[block];
     if (begin == end) continue;
-    firsts[block] = encoder->values[begin];
+    encoder->firsts[block] = encoder->values[begin];
     for (uint32_t i = end - 1; i > begin; i--) encoder->values[i] -= encoder->values[i - 1];
     /* Any value that costs nothing: one that occurs. */
     encoder->values[begin] = end - begin > 1 ? encoder->values[begin + 1] : 0;
@@ -121,28 +122,35 @@ static void normalise(struct encoder *encoder, int64_t smallest, bool use_zigzag
   }
 }
 
-/* Turns `values` into normalised ones; `firsts` gets the first value of each block for deltas. */
-static void choose_transform(struct encoder *encoder, uint64_t *firsts) {
+/* Turns `values` into normalised ones, as differences or not. */
+static void normalise_values(struct encoder *encoder, bool delta) {
   int64_t smallest = 0;
   int64_t largest = 0;
   uint64_t bits[4];
 
-  encoder->transform = 0;
+  encoder->transform = delta ? TK_TRANSFORM_DELTA : 0;
   encoder->base = 0;
   encoder->step = 1;
   if (encoder->count == 0) return;
+  if (delta) take_differences(encoder);
   find_extremes(encoder, &smallest, &largest);
   measure_transforms(encoder, (uint64_t)smallest, bits);
-  bool use_zigzag = smallest < 0 && largest > 0 && bits[TK_TRANSFORM_ZIGZAG] < bits[0];
-  uint64_t best = use_zigzag ? bits[TK_TRANSFORM_ZIGZAG] : bits[0];
-  if (!encoder->nested && bits[TK_TRANSFORM_DELTA] < best - best / 4) {
-    encoder->transform |= TK_TRANSFORM_DELTA;
-    take_differences(encoder, firsts);
-    find_extremes(encoder, &smallest, &largest);
-    use_zigzag = smallest < 0 && largest > 0;
-  }
+  bool use_zigzag = smallest < 0 && largest > 0 && (delta || bits[TK_TRANSFORM_ZIGZAG] < bits[0]);
   if (use_zigzag) encoder->transform |= TK_TRANSFORM_ZIGZAG;
   normalise(encoder, smallest, use_zigzag);
+}
+
+/* Whether differences look smaller than values, so that they are worth a trial. */
+static bool differences_look_small(const struct encoder *encoder) {
+  int64_t smallest = 0;
+  int64_t largest = 0;
+  uint64_t bits[4];
+  if (encoder->count == 0) return false;
+  find_extremes(encoder, &smallest, &largest);
+  measure_transforms(encoder, (uint64_t)smallest, bits);
+  uint64_t best = bits[0];
+  if (smallest < 0 && bits[TK_TRANSFORM_ZIGZAG] < best) best = bits[TK_TRANSFORM_ZIGZAG];
+  return bits[TK_TRANSFORM_DELTA] < best;
 }
 
 /* ---- layouts: one block of normalised values to bytes ---- */
@@ -468,16 +476,22 @@ done:
 
 /* ---- the trial ---- */
 
-static uint64_t sample_size(const struct encoder *encoder, const struct plan *plan) {
+/* Size of the whole stream in bytes, from blocks spread over it. */
+static uint64_t estimate_size(const struct encoder *encoder, const struct plan *plan) {
   struct tk_byte_writer trial = {0};
-  for (uint32_t block = encoder->sample_first; block <= encoder->sample_last; block++) {
-    write_block(&trial, encoder, plan, block);
+  uint64_t blocks = encoder->blocks->count;
+  uint64_t step = encoder->count / (2 * SAMPLE_VALUES);
+  uint64_t sampled = 0;
+  if (step > blocks) step = blocks;
+  if (step == 0) step = 1;
+  for (uint64_t block = step / 2; block < blocks; block += step) {
+    write_block(&trial, encoder, plan, (uint32_t)block);
+    sampled += encoder->blocks->ends[block] - block_begin(encoder, (uint32_t)block);
   }
-  uint64_t size = trial.size;
+  uint64_t size = sampled ? trial.size * encoder->count / sampled : trial.size;
   encoder->out->failed |= trial.failed;
   tk_byte_writer_reset(&trial);
-  uint32_t sampled = encoder->sample_end - encoder->sample_begin;
-  return sampled ? size * encoder->count / sampled : size;
+  return size;
 }
 
 /* Sizes are estimates in bytes; those of zstd layouts are raised by a thirty-second. */
@@ -500,7 +514,7 @@ static struct plan choose_layout(const struct encoder *encoder, struct symbols *
   *best_size = UINT64_MAX;
   for (uint32_t i = 0; i < plan_count; i++) {
     plans[i].scratch = scratch;
-    uint64_t size = sample_size(encoder, &plans[i]);
+    uint64_t size = estimate_size(encoder, &plans[i]);
     if (plans[i].layout >= TK_INT_PLANES) size += size / 32 + 4;
     if (plans[i].layout == TK_INT_SYMBOLS) size += 8 + 2 * symbols->exact_count;
     if (size >= *best_size) continue;
@@ -537,15 +551,14 @@ static uint8_t *allocate_scratch(const struct encoder *encoder) {
   return sqlite3_malloc64((sqlite3_uint64)largest * 8);
 }
 
-static void write_blocks(const struct encoder *encoder, const struct plan *plan,
-                         const uint64_t *firsts) {
+static void write_blocks(const struct encoder *encoder, const struct plan *plan) {
   struct tk_byte_writer payload = {0};
   bool is_delta = (encoder->transform & TK_TRANSFORM_DELTA) != 0;
   if (!is_delta && plan->layout == TK_INT_CONSTANT) return;
   for (uint32_t block = 0; block < encoder->blocks->count; block++) {
     size_t before = payload.size;
     if (is_delta && block_begin(encoder, block) < encoder->blocks->ends[block]) {
-      tk_byte_writer_append_zigzag(&payload, (int64_t)firsts[block]);
+      tk_byte_writer_append_zigzag(&payload, (int64_t)encoder->firsts[block]);
     }
     write_block(&payload, encoder, plan, block);
     tk_byte_writer_append_varint(encoder->out, payload.size - before);
@@ -562,11 +575,11 @@ static void write_head(const struct encoder *encoder, enum tk_int_layout layout)
   tk_byte_writer_append_varint(encoder->out, encoder->step);
 }
 
-/* Tries DISTINCT in full, since a sample does not show how large the table gets. */
-static bool encode_as_distinct(struct encoder *encoder, uint64_t best_size) {
+/* Tries DISTINCT in full, since a sample does not show how large the table gets. Values that are
+ * dense, as codes are, would only be numbered again. */
+static bool encode_as_distinct(const struct encoder *encoder, uint64_t best_size) {
   struct tk_byte_writer trial = {0};
-  if (encoder->nested || encoder->transform & TK_TRANSFORM_DELTA) return false;
-  if (encoder->count < 64 || tk_bit_length(encoder->largest) < 10) return false;
+  if (encoder->nested || encoder->count < 64 || encoder->largest / 2 < encoder->count) return false;
   if (!values_repeat(encoder)) return false;
   write_distinct(&trial, encoder);
   bool smaller = !trial.failed && trial.size < best_size;
@@ -579,29 +592,60 @@ static bool encode_as_distinct(struct encoder *encoder, uint64_t best_size) {
   return smaller;
 }
 
+static void write_stream(const struct encoder *encoder, const struct plan *plan) {
+  write_head(encoder, plan->layout);
+  if (plan->layout == TK_INT_PLANES || plan->layout == TK_INT_WORDS) {
+    tk_byte_writer_append_u8(encoder->out, (uint8_t)plan->byte_count);
+  }
+  if (plan->layout == TK_INT_SYMBOLS) write_symbol_table(encoder->out, plan->symbols);
+  write_blocks(encoder, plan);
+}
+
+static uint64_t *copy_values(const struct encoder *encoder) {
+  size_t size = encoder->count * sizeof *encoder->values;
+  uint64_t *copy = sqlite3_malloc64((sqlite3_uint64)size + 1);
+  if (copy && size) memcpy(copy, encoder->values, size);
+  return copy;
+}
+
+/* Tries values, then perhaps differences; `encoder->values` are the caller's values still. */
 static void encode_stream(struct encoder *encoder) {
-  struct symbols symbols = {0};
-  uint64_t best_size = 0;
-  uint64_t *firsts = sqlite3_malloc64((encoder->blocks->count + 1) * sizeof *firsts);
+  struct symbols symbols[2] = {{.exact_count = 0}, {.exact_count = 0}};
+  struct encoder differences = *encoder;
+  struct plan difference_plan;
+  uint64_t size = 0;
+  uint64_t difference_size = UINT64_MAX;
+  bool try_differences = !encoder->nested && differences_look_small(encoder);
   uint8_t *scratch = allocate_scratch(encoder);
 
-  if (!firsts || !scratch) {
+  differences.firsts = NULL;
+  differences.values = NULL;
+  if (try_differences) {
+    differences.values = copy_values(encoder);
+    differences.firsts =
+        sqlite3_malloc64((encoder->blocks->count + (sqlite3_uint64)1) * sizeof(uint64_t));
+  }
+  if (!scratch || (try_differences && (!differences.values || !differences.firsts))) {
     encoder->out->failed = true;
     goto done;
   }
-  memset(firsts, 0, (encoder->blocks->count + 1) * sizeof *firsts);
-  choose_transform(encoder, firsts);
-  struct plan plan = choose_layout(encoder, &symbols, scratch, &best_size);
-  if (encode_as_distinct(encoder, best_size)) goto done;
-  write_head(encoder, plan.layout);
-  if (plan.layout == TK_INT_PLANES || plan.layout == TK_INT_WORDS) {
-    tk_byte_writer_append_u8(encoder->out, (uint8_t)plan.byte_count);
+  normalise_values(encoder, false);
+  struct plan plan = choose_layout(encoder, &symbols[0], scratch, &size);
+  if (try_differences) {
+    normalise_values(&differences, true);
+    difference_plan = choose_layout(&differences, &symbols[1], scratch, &difference_size);
+    difference_size += 4 * (uint64_t)encoder->blocks->count;
   }
-  if (plan.layout == TK_INT_SYMBOLS) write_symbol_table(encoder->out, &symbols);
-  write_blocks(encoder, &plan, firsts);
+  if (encode_as_distinct(encoder, size < difference_size ? size : difference_size)) goto done;
+  if (difference_size < size) {
+    write_stream(&differences, &difference_plan);
+  } else {
+    write_stream(encoder, &plan);
+  }
 
 done:
-  sqlite3_free(firsts);
+  sqlite3_free(differences.values);
+  sqlite3_free(differences.firsts);
   sqlite3_free(scratch);
 }
 

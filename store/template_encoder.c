@@ -26,6 +26,7 @@ enum {
   EARLY_CHECK = 2048,     /* texts after which hopeless columns are given up */
   OWN_GROUP_VALUES = 768, /* that a slot must have for a group of its own */
   OWN_GROUPS_MAX = 128,
+  SHORTEST_ID = 12,        /* digits of hexadecimal numbers that never have a group of their own */
   SHARED_GROUP_VALUES = 64 /* smaller groups are joined with the next wider one */
 };
 
@@ -417,6 +418,11 @@ static void gather_slots(struct encoder *encoder, uint32_t count) {
   }
 }
 
+/* Ids: the same ones come in slots of several templates, next to each other. */
+static bool is_long_hex(const struct slot *slot) {
+  return (slot->kind & TK_SLOT_HEX) && (slot->kind & TK_SLOT_DIGITS_MASK) >= SHORTEST_ID;
+}
+
 static void assign_groups(struct encoder *encoder) {
   uint32_t totals[65] = {0};
   uint32_t groups[65] = {0};
@@ -424,7 +430,8 @@ static void assign_groups(struct encoder *encoder) {
     struct slot *slot = &encoder->slots[i];
     slot->group = UINT32_MAX;
     if (slot->is_constant) continue;
-    if (slot->count >= OWN_GROUP_VALUES && encoder->group_count < OWN_GROUPS_MAX) {
+    if (slot->count >= OWN_GROUP_VALUES && encoder->group_count < OWN_GROUPS_MAX &&
+        !is_long_hex(slot)) {
       slot->group = encoder->group_count++;
     } else {
       totals[tk_bit_length(slot->largest - slot->smallest)] += slot->count;

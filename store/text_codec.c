@@ -9,6 +9,11 @@
 #include "store/sqlite_api.h"
 #include "store/template_codec.h"
 
+enum {
+  LARGE_LIST = 1024 * 1024, /* bytes from which on trials are not made in full */
+  SAMPLE_BYTES = 256 * 1024 /* of such a list, enough for an estimate */
+};
+
 /* ---- blocks of bytes ---- */
 
 void tk_write_blocks(struct tk_byte_writer *out, const struct tk_byte_writer *payload,
@@ -111,20 +116,52 @@ done:
   tk_byte_writer_reset(&payload);
 }
 
+static uint64_t total_size(const struct tk_text *texts, uint32_t count) {
+  uint64_t size = 0;
+  for (uint32_t i = 0; i < count; i++) size += texts[i].size;
+  return size;
+}
+
+/* Size of the list without templates, in bytes: estimated from a few blocks in the middle. */
+static uint64_t estimate_bytes(const struct tk_text *texts, const struct tk_granules *blocks,
+                               uint64_t size, bool *failed) {
+  struct tk_byte_writer trial = {0};
+  uint32_t block = blocks->count / 2;
+  uint32_t begin = block ? blocks->ends[block - 1] : 0;
+  uint32_t end = begin;
+  uint64_t sampled = 0;
+  for (; sampled < SAMPLE_BYTES && block < blocks->count; block++) {
+    sampled += total_size(texts + end, blocks->ends[block] - end);
+    end = blocks->ends[block];
+  }
+  uint32_t count = end - begin;
+  encode_bytes(&trial, texts + begin, &(struct tk_granules){&count, 1}, false);
+  *failed |= trial.failed;
+  uint64_t estimate = sampled ? trial.size * size / sampled : trial.size;
+  tk_byte_writer_reset(&trial);
+  return estimate;
+}
+
 void tk_text_list_encode(struct tk_byte_writer *out, const struct tk_text *texts,
                          const struct tk_granules *blocks, bool sorted) {
-  struct tk_byte_writer best = {0};
-  struct tk_byte_writer trial = {0};
-  encode_bytes(&best, texts, blocks, sorted);
-  if (!best.failed && tk_template_list_encode(&trial, texts, blocks) && trial.size < best.size) {
-    struct tk_byte_writer larger = best;
-    best = trial;
-    trial = larger;
+  struct tk_byte_writer bytes = {0};
+  struct tk_byte_writer templates = {0};
+  uint64_t size = total_size(texts, blocks->count ? blocks->ends[blocks->count - 1] : 0);
+  bool use_templates = tk_template_list_encode(&templates, texts, blocks);
+  bool certain = false; /* that a trial in full would tell nothing new */
+  if (use_templates && size > LARGE_LIST) {
+    uint64_t estimate = estimate_bytes(texts, blocks, size, &bytes.failed);
+    certain = templates.size < estimate - estimate / 8;
   }
-  out->failed |= best.failed || trial.failed;
-  tk_byte_writer_reset(&trial);
-  tk_byte_writer_append(out, best.data, best.size);
-  tk_byte_writer_reset(&best);
+  if (!certain) {
+    encode_bytes(&bytes, texts, blocks, sorted);
+    use_templates &= templates.size < bytes.size;
+  }
+  const struct tk_byte_writer *smaller = use_templates ? &templates : &bytes;
+  out->failed |= bytes.failed || templates.failed;
+  tk_byte_writer_append(out, smaller->data, smaller->size);
+  tk_byte_writer_reset(&bytes);
+  tk_byte_writer_reset(&templates);
 }
 
 /* ---- decoding ---- */
