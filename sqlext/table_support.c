@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "sqlext/vtab_support.h"
+#include "store/value_codec.h"
+#include "tracekeep/scan.h"
 
 /* ---- values ---- */
 
@@ -131,6 +133,128 @@ const char *tk_value_type_name(int64_t type) {
   return type >= 0 && type <= TK_VALUE_BYTES ? names[type] : NULL;
 }
 
+enum tk_status tk_attribute_value(struct tk_reader *reader, const struct tk_segment *segment,
+                                  uint32_t index, uint32_t at, struct tk_arena *arena,
+                                  struct tk_value *value_out, struct tk_error *error) {
+  const uint8_t type = segment->columns[index].type;
+  const struct tk_column *column;
+  enum tk_status status;
+
+  *value_out = (struct tk_value){.type = type};
+  if (type == TK_VALUE_EMPTY) return TK_OK;
+  status = tk_reader_values(reader, segment, index, at, at + 1, &column, error);
+  if (status != TK_OK) return status;
+  if (column->kind == TK_COLUMN_INT) {
+    if (type == TK_VALUE_DOUBLE) {
+      memcpy(&value_out->as.real, &column->ints[at], sizeof value_out->as.real);
+    } else {
+      value_out->as.integer = column->ints[at];
+    }
+    return TK_OK;
+  }
+  const struct tk_text text = tk_column_text(column, at);
+  if (type == TK_VALUE_ARRAY || type == TK_VALUE_KVLIST) {
+    return tk_value_decode((const uint8_t *)text.data, text.size, arena, value_out, error);
+  }
+  value_out->size = text.size;
+  value_out->as.text = text.data ? text.data : "";
+  return TK_OK;
+}
+
+bool tk_value_as_sql(const struct tk_value *value, struct tk_sql_value *sql) {
+  *sql = (struct tk_sql_value){.type = TK_SQL_NULL};
+  switch (value->type) {
+    case TK_VALUE_BOOL:
+    case TK_VALUE_INT:
+      *sql = (struct tk_sql_value){TK_SQL_INT, {.integer = value->as.integer}};
+      return true;
+    case TK_VALUE_DOUBLE:
+      if (value->as.real == value->as.real) { /* not NaN, which is NULL */
+        *sql = (struct tk_sql_value){TK_SQL_REAL, {.real = value->as.real}};
+      }
+      return true;
+    case TK_VALUE_STRING:
+    case TK_VALUE_BYTES:
+      sql->type = value->type == TK_VALUE_STRING ? TK_SQL_TEXT : TK_SQL_BLOB;
+      sql->as.text = (struct tk_text){value->as.text ? value->as.text : "", value->size};
+      return true;
+    case TK_VALUE_EMPTY:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/* ---- parts of segments ---- */
+
+static int compare_trace_ids(const void *left, const void *right) {
+  return memcmp(left, right, 16);
+}
+
+enum tk_status tk_ids_of_terms(const struct tk_terms *terms, int column, uint8_t (**ids_out)[16],
+                               uint32_t *count_out, struct tk_error *error) {
+  const struct tk_predicate *wanted = NULL;
+  uint32_t count = 0, distinct = 0;
+
+  for (uint32_t i = 0; i < terms->count; i++) {
+    if (terms->items[i].column == column) wanted = &terms->items[i].predicate;
+  }
+  const uint32_t limit = wanted ? wanted->count : 0; /* without: a value that no id equals */
+  uint8_t(*ids)[16] = sqlite3_malloc64((uint64_t)limit * 16 + 1);
+  if (!ids) return tk_nomem(error);
+  for (uint32_t i = 0; i < limit; i++) {
+    if (wanted->values[i].type == TK_SQL_TEXT) {
+      tk_trace_id_parse(wanted->values[i].as.text, ids[count++]);
+    }
+  }
+  if (count > 1) qsort(ids, count, 16, compare_trace_ids);
+  for (uint32_t i = 0; i < count; i++) {
+    if (distinct > 0 && memcmp(ids[distinct - 1], ids[i], 16) == 0) continue;
+    memmove(ids[distinct++], ids[i], 16);
+  }
+  *ids_out = ids;
+  *count_out = distinct;
+  return TK_OK;
+}
+
+enum tk_status tk_ranges_of_ids(const struct tk_terms *terms, int column, struct tk_reader *reader,
+                                const struct tk_segment_list *list,
+                                struct tk_row_range **ranges_out, uint32_t *count_out,
+                                struct tk_error *error) {
+  struct tk_row_range *ranges = NULL;
+  uint8_t(*ids)[16];
+  uint32_t id_count, count = 0;
+  enum tk_status status = tk_ids_of_terms(terms, column, &ids, &id_count, error);
+
+  if (status != TK_OK) return status;
+  for (uint32_t i = 0; i < id_count && status == TK_OK; i++) {
+    struct tk_trace_place *places = NULL;
+    uint32_t place_count = 0;
+    status = tk_reader_find_trace(reader, ids[i], &places, &place_count, error);
+    void *larger =
+        status != TK_OK || place_count == 0
+            ? ranges
+            : sqlite3_realloc64(ranges, (uint64_t)(count + place_count) * sizeof *ranges);
+    if (!larger && status == TK_OK && place_count > 0) status = tk_nomem(error);
+    if (status == TK_OK) ranges = larger;
+    for (uint32_t p = 0; status == TK_OK && p < place_count; p++) {
+      const uint32_t index = tk_segment_list_find(list, reader, places[p].segment_index);
+      if (index == UINT32_MAX) continue;
+      ranges[count++] = (struct tk_row_range){index, places[p].first_row,
+                                              places[p].first_row + places[p].row_count};
+    }
+    sqlite3_free(places);
+  }
+  sqlite3_free(ids);
+  if (status != TK_OK) {
+    sqlite3_free(ranges);
+    return status;
+  }
+  *ranges_out = ranges;
+  *count_out = count;
+  return TK_OK;
+}
+
 /* ---- the segments of one statement ---- */
 
 enum tk_status tk_segment_list_init(struct tk_segment_list *list, const struct tk_reader *reader,
@@ -147,6 +271,15 @@ enum tk_status tk_segment_list_init(struct tk_segment_list *list, const struct t
 void tk_segment_list_reset(struct tk_segment_list *list) {
   sqlite3_free(list->ids);
   *list = (struct tk_segment_list){0};
+}
+
+uint32_t tk_segment_list_find(const struct tk_segment_list *list, const struct tk_reader *reader,
+                              uint32_t reader_index) {
+  const int64_t id = reader->segments[reader_index].id;
+  if (list->generation == reader->generation) return reader_index;
+  uint32_t index = 0;
+  while (index < list->count && list->ids[index] != id) index++;
+  return index < list->count ? index : UINT32_MAX;
 }
 
 enum tk_status tk_segment_list_open(const struct tk_segment_list *list, struct tk_reader *reader,
@@ -329,7 +462,7 @@ void tk_terms_reset(struct tk_terms *terms) {
   terms->count = 0;
 }
 
-static bool accept(const struct tk_terms *terms, int column, const struct tk_sql_value *value) {
+bool tk_terms_accept(const struct tk_terms *terms, int column, const struct tk_sql_value *value) {
   for (uint32_t i = 0; i < terms->count; i++) {
     if (terms->items[i].column == column &&
         !tk_predicate_matches(&terms->items[i].predicate, value)) {
@@ -341,13 +474,28 @@ static bool accept(const struct tk_terms *terms, int column, const struct tk_sql
 
 bool tk_terms_accept_int(const struct tk_terms *terms, int column, int64_t value) {
   const struct tk_sql_value sql = {TK_SQL_INT, {.integer = value}};
-  return accept(terms, column, &sql);
+  return tk_terms_accept(terms, column, &sql);
 }
 
 bool tk_terms_accept_text(const struct tk_terms *terms, int column, struct tk_text text) {
   struct tk_sql_value sql = {TK_SQL_TEXT, {.text = text}};
   if (!text.data) sql.as.text.data = "";
-  return accept(terms, column, &sql);
+  return tk_terms_accept(terms, column, &sql);
+}
+
+bool tk_terms_accept_id(const struct tk_terms *terms, int column, const uint8_t *id, size_t size) {
+  for (uint32_t i = 0; i < terms->count; i++) {
+    const struct tk_predicate *predicate = &terms->items[i].predicate;
+    bool accepted = terms->items[i].column != column;
+    for (uint32_t v = 0; v < predicate->count && !accepted; v++) {
+      const struct tk_sql_value *value = &predicate->values[v];
+      uint8_t wanted[16];
+      accepted = value->type == TK_SQL_TEXT && tk_hex_parse(value->as.text, wanted, size) &&
+                 memcmp(wanted, id, size) == 0;
+    }
+    if (!accepted) return false;
+  }
+  return true;
 }
 
 bool tk_terms_may_accept(const struct tk_terms *terms, int column, int64_t low, int64_t high) {

@@ -49,6 +49,37 @@ static inline bool tk_text_equal(struct tk_text a, struct tk_text b) {
   return a.size == b.size && (a.size == 0 || __builtin_memcmp(a.data, b.data, a.size) == 0);
 }
 
+/** Value `at` of attribute column `index`, whose values [at, at + 1) are read. Arrays and lists are
+ * decoded into `arena`. */
+enum tk_status tk_attribute_value(struct tk_reader *reader, const struct tk_segment *segment,
+                                  uint32_t index, uint32_t at, struct tk_arena *arena,
+                                  struct tk_value *value_out, struct tk_error *error);
+/** As SQL compares it. False: an array or a list, whose JSON text is not made for this; let it
+ * pass. */
+bool tk_value_as_sql(const struct tk_value *value, struct tk_sql_value *sql);
+
+/* ---- parts of segments ---- */
+
+/** Rows [begin, end) of a segment of a statement's list. */
+struct tk_row_range {
+  uint32_t segment_index; /**< into tk_segment_list */
+  uint32_t begin, end;
+};
+
+struct tk_terms;
+struct tk_segment_list;
+/** The trace ids that the terms on `column` (TK_TERM_ID) name, ascending and distinct; 16 digits
+ * are a padded id. *ids_out is freed with sqlite3_free. */
+enum tk_status tk_ids_of_terms(const struct tk_terms *terms, int column, uint8_t (**ids_out)[16],
+                               uint32_t *count_out, struct tk_error *error);
+
+/** Where the traces are that the terms on `column` (TK_TERM_ID) name: each once. *ranges_out is
+ * freed with sqlite3_free. */
+enum tk_status tk_ranges_of_ids(const struct tk_terms *terms, int column, struct tk_reader *reader,
+                                const struct tk_segment_list *list,
+                                struct tk_row_range **ranges_out, uint32_t *count_out,
+                                struct tk_error *error);
+
 /* ---- the segments of one statement ----
  *
  * By id, because a refresh of the shared reader (by another statement of the connection) may move
@@ -67,6 +98,10 @@ void tk_segment_list_reset(struct tk_segment_list *list);
 enum tk_status tk_segment_list_open(const struct tk_segment_list *list, struct tk_reader *reader,
                                     uint32_t index, const struct tk_segment **segment_out,
                                     struct tk_error *error);
+
+/** The number in the list of reader->segments[reader_index], or UINT32_MAX. */
+uint32_t tk_segment_list_find(const struct tk_segment_list *list, const struct tk_reader *reader,
+                              uint32_t reader_index);
 
 /* ---- pushed-down terms ----
  *
@@ -113,8 +148,11 @@ enum tk_status tk_terms_init(struct tk_terms *terms, const char *plan, int value
 void tk_terms_reset(struct tk_terms *terms);
 
 /** Whether all terms on `column` accept the value. */
+bool tk_terms_accept(const struct tk_terms *terms, int column, const struct tk_sql_value *value);
 bool tk_terms_accept_int(const struct tk_terms *terms, int column, int64_t value);
 bool tk_terms_accept_text(const struct tk_terms *terms, int column, struct tk_text text);
+/** Whether all terms on `column` (TK_TERM_ID, = or IN) accept these bytes, by their digits. */
+bool tk_terms_accept_id(const struct tk_terms *terms, int column, const uint8_t *id, size_t size);
 /** Whether all terms on `column` can be true of some integer in [low, high]. */
 bool tk_terms_may_accept(const struct tk_terms *terms, int column, int64_t low, int64_t high);
 /** Whether there is a term on `column`. */

@@ -210,10 +210,9 @@ static enum tk_status set_trace_by_id(struct traces_cursor *cursor, const uint8_
 
   clear_trace(&cursor->trace);
   for (uint32_t i = 0; i < count && status == TK_OK; i++) {
-    const int64_t segment_id = reader_of(cursor)->segments[places[i].segment_index].id;
-    uint32_t index = 0; /* in the statement's list, which a refresh may have left behind */
-    while (index < cursor->segments.count && cursor->segments.ids[index] != segment_id) index++;
-    if (index == cursor->segments.count) continue;
+    const uint32_t index =
+        tk_segment_list_find(&cursor->segments, reader_of(cursor), places[i].segment_index);
+    if (index == UINT32_MAX) continue;
     status = add_part(cursor, index, places[i].trace_index, error);
   }
   sqlite3_free(places);
@@ -891,33 +890,6 @@ static int close_cursor(sqlite3_vtab_cursor *base) {
   return SQLITE_OK;
 }
 
-static int compare_trace_ids(const void *left, const void *right) {
-  return memcmp(left, right, 16);
-}
-
-/* Takes the ids out of the terms. */
-static enum tk_status take_ids(struct traces_cursor *cursor, struct tk_error *error) {
-  const struct tk_predicate *wanted = NULL;
-  for (uint32_t i = 0; i < cursor->terms.count; i++) {
-    if (cursor->terms.items[i].column == TRACE_ID) wanted = &cursor->terms.items[i].predicate;
-  }
-  if (!wanted) return TK_OK; /* a value no id can equal: nothing is found */
-  cursor->ids = sqlite3_malloc64((uint64_t)wanted->count * 16 + 1);
-  if (!cursor->ids) return tk_nomem(error);
-  for (uint32_t i = 0; i < wanted->count; i++) {
-    if (wanted->values[i].type != TK_SQL_TEXT) continue;
-    tk_trace_id_parse(wanted->values[i].as.text, cursor->ids[cursor->id_count++]);
-  }
-  uint32_t distinct = 0;
-  if (cursor->id_count > 1) qsort(cursor->ids, cursor->id_count, 16, compare_trace_ids);
-  for (uint32_t i = 0; i < cursor->id_count; i++) {
-    if (distinct > 0 && memcmp(cursor->ids[distinct - 1], cursor->ids[i], 16) == 0) continue;
-    memmove(cursor->ids[distinct++], cursor->ids[i], 16);
-  }
-  cursor->id_count = distinct;
-  return TK_OK;
-}
-
 static enum tk_status start(struct traces_cursor *cursor, const char *plan, int argc,
                             sqlite3_value **argv, struct tk_error *error) {
   struct tk_reader *reader = reader_of(cursor);
@@ -935,7 +907,7 @@ static enum tk_status start(struct traces_cursor *cursor, const char *plan, int 
     cursor->summaries[s] = reader->segments[s];
   }
   if (cursor->plan & PLAN_BY_ID) {
-    status = take_ids(cursor, error);
+    status = tk_ids_of_terms(&cursor->terms, TRACE_ID, &cursor->ids, &cursor->id_count, error);
   } else {
     status = tk_split_traces_load(&cursor->split, reader, error);
   }
