@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Two sorts and a walk: spans are sorted by trace; each trace links its spans to their parents by
- * binary search over the span ids; siblings are then chained in order, and a walk without recursion
- * writes rows, depths and parents. Everything is linear but the sorts. */
+ * Spans are grouped by trace in a hash table; each trace sorts its spans as siblings are ordered
+ * and links them to their parents by binary search over the span ids; siblings are then chained in
+ * order, and a walk without recursion writes rows, depths and parents. All sorts are inside a
+ * trace, on numbers that were read once. */
 #include "store/span_order.h"
 
 #include <stdbool.h>
@@ -10,10 +11,12 @@
 
 #include "store/sqlite_api.h"
 
-enum { NONE = -1 };
+enum { NONE = -1, SMALL_SORT = 24 };
 
 struct node {
   const struct tk_span *span;
+  uint64_t start;
+  uint64_t id;    /* span id as a big-endian number: compares as the bytes do */
   int32_t parent; /* all links are indexes into the trace's nodes */
   int32_t first_child;
   int32_t next_sibling; /* in order */
@@ -25,25 +28,23 @@ struct trace {
   struct node *nodes;
   int32_t *by_id; /* node indexes, by span id */
   int32_t count;
-  uint64_t start;
+  uint64_t start; /* earliest */
 };
 
-static int compare_starts(const struct tk_span *a, const struct tk_span *b) {
-  return (a->start_unix_ns > b->start_unix_ns) - (a->start_unix_ns < b->start_unix_ns);
+static uint64_t read_big_endian(const uint8_t bytes[8]) {
+  return (uint64_t)bytes[0] << 56 | (uint64_t)bytes[1] << 48 | (uint64_t)bytes[2] << 40 |
+         (uint64_t)bytes[3] << 32 | (uint64_t)bytes[4] << 24 | (uint64_t)bytes[5] << 16 |
+         (uint64_t)bytes[6] << 8 | (uint64_t)bytes[7];
 }
 
-static int compare_siblings(const struct tk_span *a, const struct tk_span *b) {
-  int order = compare_starts(a, b);
-  if (order == 0) order = memcmp(a->span_id, b->span_id, sizeof a->span_id);
-  if (order == 0) order = (a->kind > b->kind) - (a->kind < b->kind);
-  return order;
+static int compare_nodes(const struct node *a, const struct node *b) {
+  if (a->start != b->start) return a->start > b->start ? 1 : -1;
+  if (a->id != b->id) return a->id > b->id ? 1 : -1;
+  return (a->span->kind > b->span->kind) - (a->span->kind < b->span->kind);
 }
 
-static int compare_nodes(const void *left, const void *right) {
-  const struct tk_span *a = ((const struct node *)left)->span;
-  const struct tk_span *b = ((const struct node *)right)->span;
-  int order = memcmp(a->trace_id, b->trace_id, sizeof a->trace_id);
-  return order != 0 ? order : compare_siblings(a, b);
+static int compare_node_pointers(const void *left, const void *right) {
+  return compare_nodes(left, right);
 }
 
 static int compare_traces(const void *left, const void *right) {
@@ -56,32 +57,63 @@ static bool is_receiver(const struct tk_span *span) {
   return span->kind == TK_KIND_SERVER || span->kind == TK_KIND_CONSUMER;
 }
 
-static int compare_ids(const void *left, const void *right, void *context) {
-  const struct node *nodes = context;
-  const int32_t a = *(const int32_t *)left, b = *(const int32_t *)right;
-  int order = memcmp(nodes[a].span->span_id, nodes[b].span->span_id, 8);
-  /* Among equal ids the preferred parent comes first: receivers, then the earliest. */
-  if (order == 0) order = is_receiver(nodes[b].span) - is_receiver(nodes[a].span);
+/* Among equal ids the preferred parent comes first: receivers, then the earliest. */
+static int compare_ids(const struct node *nodes, int32_t a, int32_t b) {
+  if (nodes[a].id != nodes[b].id) return nodes[a].id > nodes[b].id ? 1 : -1;
+  const int order = is_receiver(nodes[b].span) - is_receiver(nodes[a].span);
   return order != 0 ? order : (a > b) - (a < b);
+}
+
+static int compare_id_pointers(const void *left, const void *right, void *nodes) {
+  return compare_ids(nodes, *(const int32_t *)left, *(const int32_t *)right);
+}
+
+/* Most traces are small, and their spans come nearly in order. */
+static void sort_nodes(struct trace *trace) {
+  struct node *nodes = trace->nodes;
+  if (trace->count > SMALL_SORT) {
+    qsort(nodes, (size_t)trace->count, sizeof *nodes, compare_node_pointers);
+    return;
+  }
+  for (int32_t i = 1; i < trace->count; i++) {
+    const struct node moved = nodes[i];
+    int32_t at = i;
+    for (; at > 0 && compare_nodes(&nodes[at - 1], &moved) > 0; at--) nodes[at] = nodes[at - 1];
+    nodes[at] = moved;
+  }
+}
+
+static void sort_ids(struct trace *trace) {
+  int32_t *by_id = trace->by_id;
+  for (int32_t i = 0; i < trace->count; i++) by_id[i] = i;
+  if (trace->count > SMALL_SORT) {
+    qsort_r(by_id, (size_t)trace->count, sizeof *by_id, compare_id_pointers, trace->nodes);
+    return;
+  }
+  for (int32_t i = 1; i < trace->count; i++) {
+    int32_t at = i;
+    for (; at > 0 && compare_ids(trace->nodes, by_id[at - 1], i) > 0; at--) {
+      by_id[at] = by_id[at - 1];
+    }
+    by_id[at] = i;
+  }
 }
 
 static int32_t find_parent(const struct trace *trace, int32_t child) {
   const struct tk_span *span = trace->nodes[child].span;
   if (!(span->presence & TK_SPAN_HAS_PARENT)) return NONE;
+  const uint64_t wanted = read_big_endian(span->parent_span_id);
   int32_t low = 0, high = trace->count;
   while (low < high) {
-    int32_t middle = low + (high - low) / 2;
-    const uint8_t *id = trace->nodes[trace->by_id[middle]].span->span_id;
-    if (memcmp(id, span->parent_span_id, 8) < 0) {
+    const int32_t middle = low + (high - low) / 2;
+    if (trace->nodes[trace->by_id[middle]].id < wanted) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
-  for (; low < trace->count; low++) {
-    int32_t candidate = trace->by_id[low];
-    if (memcmp(trace->nodes[candidate].span->span_id, span->parent_span_id, 8) != 0) return NONE;
-    if (candidate != child) return candidate;
+  for (; low < trace->count && trace->nodes[trace->by_id[low]].id == wanted; low++) {
+    if (trace->by_id[low] != child) return trace->by_id[low];
   }
   return NONE;
 }
@@ -89,8 +121,7 @@ static int32_t find_parent(const struct trace *trace, int32_t child) {
 /* Nodes are in sibling order, so prepending them from the last to the first chains them in order.
  */
 static void link_tree(struct trace *trace) {
-  for (int32_t i = 0; i < trace->count; i++) trace->by_id[i] = i;
-  qsort_r(trace->by_id, (size_t)trace->count, sizeof *trace->by_id, compare_ids, trace->nodes);
+  sort_ids(trace);
   for (int32_t i = trace->count - 1; i >= 0; i--) {
     struct node *node = &trace->nodes[i];
     node->parent = find_parent(trace, i);
@@ -133,8 +164,8 @@ static void walk(struct tk_span_order *order, struct trace *trace, int32_t root)
   }
 }
 
-/* Earliest span of the cycle that the parents of `node` lead to. All that hangs on a cycle is placed
- * by one walk from it, so looking for it costs no more than that walk. */
+/* Earliest span of the cycle that the parents of `node` lead to. All that hangs on a cycle is
+ * placed by one walk from it, so looking for it costs no more than that walk. */
 static int32_t find_cycle_entry(const struct trace *trace, int32_t node) {
   int32_t slow = node, fast = node;
   do {
@@ -158,17 +189,57 @@ static void order_trace(struct tk_span_order *order, struct trace *trace) {
   }
 }
 
-static uint32_t find_traces(struct node *nodes, int32_t *by_id, uint32_t count,
-                            struct trace *traces) {
-  uint32_t trace_count = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    if (i == 0 || memcmp(nodes[i].span->trace_id, nodes[i - 1].span->trace_id, 16) != 0) {
-      traces[trace_count++] = (struct trace){
-          .nodes = nodes + i, .by_id = by_id + i, .start = nodes[i].span->start_unix_ns};
-    }
-    traces[trace_count - 1].count++;
+/* ---- grouping by trace ---- */
+
+struct groups {
+  struct trace *traces;
+  uint32_t trace_count;
+  uint32_t *trace_of; /* per span */
+  uint32_t *slots;    /* open addressing: trace + 1 */
+  uint32_t slot_mask;
+};
+
+static uint32_t find_trace(struct groups *groups, const struct tk_span *const *firsts,
+                           const struct tk_span *span) {
+  uint64_t hash =
+      (read_big_endian(span->trace_id) ^ read_big_endian(span->trace_id + 8)) * 0x9E3779B97F4A7C15u;
+  uint32_t slot = (uint32_t)(hash >> 32);
+  for (; groups->slots[slot & groups->slot_mask]; slot++) {
+    const uint32_t trace = groups->slots[slot & groups->slot_mask] - 1;
+    if (memcmp(firsts[trace]->trace_id, span->trace_id, 16) == 0) return trace;
   }
-  return trace_count;
+  groups->slots[slot & groups->slot_mask] = ++groups->trace_count;
+  return groups->trace_count - 1;
+}
+
+/* Counts the spans of each trace, then deals them out to the traces' runs of nodes. `firsts` is
+ * working memory, one entry a span. */
+static void group(struct groups *groups, const struct tk_span *const *spans, uint32_t count,
+                  const struct tk_span **firsts, struct node *nodes, int32_t *by_id) {
+  for (uint32_t i = 0; i < count; i++) {
+    const uint32_t before = groups->trace_count;
+    const uint32_t t = find_trace(groups, firsts, spans[i]);
+    if (groups->trace_count > before) {
+      firsts[t] = spans[i];
+      groups->traces[t] = (struct trace){.start = UINT64_MAX};
+    }
+    groups->trace_of[i] = t;
+    groups->traces[t].count++;
+  }
+  uint32_t begin = 0;
+  for (uint32_t t = 0; t < groups->trace_count; t++) {
+    groups->traces[t].nodes = nodes + begin;
+    groups->traces[t].by_id = by_id + begin;
+    begin += (uint32_t)groups->traces[t].count;
+    groups->traces[t].count = 0;
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    struct trace *trace = &groups->traces[groups->trace_of[i]];
+    const uint64_t start = spans[i]->start_unix_ns;
+    trace->nodes[trace->count++] =
+        (struct node){spans[i], start, read_big_endian(spans[i]->span_id), NONE, NONE, NONE, NONE};
+    if (start < trace->start) trace->start = start;
+  }
 }
 
 static bool allocate(struct tk_span_order *order, uint32_t count) {
@@ -182,26 +253,32 @@ static bool allocate(struct tk_span_order *order, uint32_t count) {
 enum tk_status tk_span_order_init(struct tk_span_order *order, const struct tk_span *const *spans,
                                   uint32_t span_count, struct tk_error *error) {
   struct tk_span_order built = {0};
+  struct groups groups = {.slot_mask = 63};
+  while (groups.slot_mask / 2 < span_count) groups.slot_mask = groups.slot_mask * 2 + 1;
+  const uint64_t slot_bytes = ((uint64_t)groups.slot_mask + 1) * sizeof *groups.slots;
   struct node *nodes = sqlite3_malloc64((uint64_t)span_count * sizeof *nodes + 1);
   int32_t *by_id = sqlite3_malloc64((uint64_t)span_count * sizeof *by_id + 1);
-  struct trace *traces = sqlite3_malloc64((uint64_t)span_count * sizeof *traces + 1);
+  const struct tk_span **firsts = sqlite3_malloc64((uint64_t)span_count * sizeof *firsts + 1);
+  groups.traces = sqlite3_malloc64((uint64_t)span_count * sizeof *groups.traces + 1);
+  groups.trace_of = sqlite3_malloc64((uint64_t)span_count * sizeof *groups.trace_of + 1);
+  groups.slots = sqlite3_malloc64(slot_bytes);
   enum tk_status status = TK_OK;
 
   *order = (struct tk_span_order){0};
-  if (!nodes || !by_id || !traces || !allocate(&built, span_count)) {
+  if (!nodes || !by_id || !firsts || !groups.traces || !groups.trace_of || !groups.slots ||
+      !allocate(&built, span_count)) {
     status = tk_nomem(error);
     goto done;
   }
-  for (uint32_t i = 0; i < span_count; i++) {
-    nodes[i] = (struct node){spans[i], NONE, NONE, NONE, NONE};
-  }
-  qsort(nodes, span_count, sizeof *nodes, compare_nodes);
-  built.trace_count = find_traces(nodes, by_id, span_count, traces);
-  qsort(traces, built.trace_count, sizeof *traces, compare_traces);
-  for (uint32_t t = 0; t < built.trace_count; t++) {
+  memset(groups.slots, 0, slot_bytes);
+  group(&groups, spans, span_count, firsts, nodes, by_id);
+  for (uint32_t t = 0; t < groups.trace_count; t++) sort_nodes(&groups.traces[t]);
+  qsort(groups.traces, groups.trace_count, sizeof *groups.traces, compare_traces);
+  for (uint32_t t = 0; t < groups.trace_count; t++) {
     built.trace_rows[t] = built.span_count;
-    order_trace(&built, &traces[t]);
+    order_trace(&built, &groups.traces[t]);
   }
+  built.trace_count = groups.trace_count;
   built.trace_rows[built.trace_count] = built.span_count;
   *order = built;
   built = (struct tk_span_order){0};
@@ -210,7 +287,10 @@ done:
   tk_span_order_reset(&built);
   sqlite3_free(nodes);
   sqlite3_free(by_id);
-  sqlite3_free(traces);
+  sqlite3_free(firsts);
+  sqlite3_free(groups.traces);
+  sqlite3_free(groups.trace_of);
+  sqlite3_free(groups.slots);
   return status;
 }
 
