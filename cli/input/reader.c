@@ -46,6 +46,7 @@ struct tk_input {
   struct tk_input_options options;
   uint64_t head_hash;
   uint64_t offset; /* where the next unit begins */
+  uint64_t hash;   /* of the input up to there */
   bool input_ended;
   enum tk_status input_status; /* returned when the units before it are */
   struct tk_error input_error;
@@ -144,6 +145,7 @@ static enum tk_status fill_unit(struct tk_input *reader, struct unit *unit,
                                 struct tk_error *error) {
   enum tk_status status = TK_OK;
   unit->begin_offset = unit->end_offset = reader->offset;
+  unit->end_hash = reader->hash;
   while (status == TK_OK && unit->end_offset - unit->begin_offset < reader->options.batch_bytes) {
     struct tk_record record;
     bool found;
@@ -155,10 +157,13 @@ static enum tk_status fill_unit(struct tk_input *reader, struct unit *unit,
     }
     status = append_record(unit, &record, error);
     if (status != TK_OK) break;
+    /* A record that is cut off at the end of the input is not passed, nor the space before it. */
+    if (record.end_offset == record.begin_offset && record.kind == TK_RECORD_FAULT) continue;
     unit->end_offset = record.end_offset;
     unit->end_hash = tk_splitter_hash(reader->splitter);
   }
   reader->offset = unit->end_offset;
+  reader->hash = unit->end_hash;
   return status;
 }
 
@@ -364,7 +369,8 @@ static const struct tk_progress *find_next_candidate(const struct tk_progress *c
 }
 
 /* Goes on to the end of the record `offset` is in or behind. *hash_out is that of the bytes before
- * `offset`, *reached false if the input is shorter or a record spans the offset. */
+ * `offset`, *reached false if the input is shorter or a record spans the offset. A fault may: where
+ * the input had ended in what is still garbage, the rest of the garbage is passed over. */
 static enum tk_status advance_to(struct tk_input *reader, uint64_t offset, uint64_t *hash_out,
                                  bool *reached, struct tk_error *error) {
   struct tk_record record = {0};
@@ -377,7 +383,7 @@ static enum tk_status advance_to(struct tk_input *reader, uint64_t offset, uint6
     status = tk_splitter_next(reader->splitter, &record, &found, error);
   }
   *reached = status == TK_OK && tk_splitter_watched(reader->splitter, hash_out) &&
-             (tk_splitter_offset(reader->splitter) == offset ||
+             (tk_splitter_offset(reader->splitter) == offset || record.kind == TK_RECORD_FAULT ||
               record.begin_offset + record.size <= offset);
   return status;
 }
@@ -420,6 +426,7 @@ enum tk_status tk_input_resume(struct tk_input *reader, const struct tk_progress
   if (status == TK_OK) status = restart_splitter(reader, error);
   if (status == TK_OK && *matched_out) {
     reader->offset = (*matched_out)->offset;
+    reader->hash = (*matched_out)->hash;
     status = advance_to(reader, reader->offset, &hash, &reached, error);
   }
   if (status != TK_OK) *matched_out = NULL;
@@ -437,6 +444,7 @@ static enum tk_status choose_format(struct tk_input *reader, struct tk_error *er
   status = tk_splitter_head(reader->splitter, TK_SOURCE_HEAD_SIZE, &head, &size, error);
   if (status != TK_OK) return status;
   reader->head_hash = tk_hash64(head, size);
+  reader->hash = tk_hash64("", 0);
   reader->format = name ? tk_input_format_find(name) : tk_input_format_probe(head, size);
   if (!reader->format) return tk_fail(error, TK_INVALID, "%s: no such input format", name);
   tk_splitter_set_keys(reader->splitter, &reader->format->split_keys);

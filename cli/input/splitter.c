@@ -577,15 +577,17 @@ static enum tk_status check_following(struct tk_splitter *splitter, size_t posit
   return status;
 }
 
-/* Size of the line at hand with its line end, 0 if it is the last or too long. */
-static enum tk_status measure_line(struct tk_splitter *splitter, size_t *size,
+/* Size of the line at hand with its line end, 0 if it has none or is too long. *last: has none. */
+static enum tk_status measure_line(struct tk_splitter *splitter, size_t *size, bool *last,
                                    struct tk_error *error) {
   size_t searched = 0;
   *size = 0;
+  *last = false;
   while (searched < splitter->options.line_limit) {
     const enum tk_status status = reach(splitter, searched, error);
     if (status != TK_OK) return status;
-    if (searched >= available(splitter)) return TK_OK;
+    *last = searched >= available(splitter);
+    if (*last) return TK_OK;
     size_t span = available(splitter);
     if (span > splitter->options.line_limit) span = splitter->options.line_limit;
     const char *newline = memchr(at(splitter, searched), '\n', span - searched);
@@ -598,13 +600,13 @@ static enum tk_status measure_line(struct tk_splitter *splitter, size_t *size,
   return TK_OK;
 }
 
-/* The fast path: a line from '{' to '}'. */
-static enum tk_status try_line(struct tk_splitter *splitter, struct tk_record *record,
+/* The fast path: a line from '{' to '}'. *last: the line has no end. */
+static enum tk_status try_line(struct tk_splitter *splitter, struct tk_record *record, bool *last,
                                bool *emitted, struct tk_error *error) {
   size_t size;
   bool over;
   *emitted = false;
-  enum tk_status status = measure_line(splitter, &size, error);
+  enum tk_status status = measure_line(splitter, &size, last, error);
   if (status != TK_OK || size == 0) return status;
   size_t text_size = size;
   while (is_space(*at(splitter, text_size - 1))) text_size--;
@@ -624,12 +626,15 @@ static enum tk_status try_line(struct tk_splitter *splitter, struct tk_record *r
 
 static enum tk_status next_document(struct tk_splitter *splitter, struct tk_record *record,
                                     bool *emitted, struct tk_error *error) {
-  bool split;
-  size_t position;
+  bool split = false;
+  bool last;
+  size_t position = 0;
   enum scan_result result;
-  enum tk_status status = try_line(splitter, record, emitted, error);
+  enum tk_status status = try_line(splitter, record, &last, emitted, error);
   if (status != TK_OK || *emitted) return status;
-  status = classify_document(splitter, &split, &position, &result, error);
+  /* A last line that is not complete yet is not split: it may still become a line like others. */
+  status = last ? scan_value(splitter, &position, &result, error)
+                : classify_document(splitter, &split, &position, &result, error);
   if (status != TK_OK) return status;
   if (split) {
     consume(splitter, 1);

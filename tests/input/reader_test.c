@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT
+ * The pipeline: batches are the same whatever the threads and reads, end where they say, and can be
+ * continued; folders are expanded. */
+#include "cli/input/reader.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "cli/input/expand.h"
+#include "tests/support/check.h"
+#include "tests/support/fault_memory.h"
+#include "tracekeep/hash.h"
+
+enum { TEXT_SIZE = 1 << 20, MAX_BATCHES = 4096 };
+
+static char text[TEXT_SIZE];
+static char encoded[TEXT_SIZE];
+
+/* Lines, pretty documents, garbage and ids of all kinds; the last line lacks its end. */
+static size_t make_text(char *out, size_t capacity, unsigned records) {
+  size_t used = 0;
+  for (unsigned i = 0; i < records; i++) {
+    const char *newline = i % 7 == 3 ? "\n" : "";
+    used += (size_t)snprintf(
+        out + used, capacity - used,
+        "{%s\"resourceSpans\":[%s{\"resource\":{\"attributes\":[{\"key\":\"service.name\","
+        "\"value\":"
+        "{\"stringValue\":\"service %u\"}}]},\"scopeSpans\":[{\"spans\":[{\"traceId\":\"%032x\","
+        "\"spanId\":\"%016x\",\"name\":\"n%u\",\"startTimeUnixNano\":\"1544712660000000000\","
+        "\"endTimeUnixNano\":\"1544712661000000000\"},{\"name\":\"no ids\"}]}]}%s]}\n",
+        newline, newline, i % 5, i + 1, i + 1, i, newline);
+    if (i % 11 == 5) used += (size_t)snprintf(out + used, capacity - used, "garbage %u\n\n", i);
+  }
+  return used - 1;
+}
+
+/* Everything about a batch that can be compared, as one hash. */
+static uint64_t digest_batch(const struct tk_batch *batch) {
+  struct tk_hash hash;
+  tk_hash_init(&hash);
+  tk_hash_update(&hash, &batch->begin_offset, sizeof batch->begin_offset);
+  tk_hash_update(&hash, &batch->end_offset, sizeof batch->end_offset);
+  tk_hash_update(&hash, &batch->end_hash, sizeof batch->end_hash);
+  tk_hash_update(&hash, &batch->record_count, sizeof batch->record_count);
+  tk_hash_update(&hash, &batch->rejected_count, sizeof batch->rejected_count);
+  for (uint32_t i = 0; i < batch->span_count; i++) {
+    const struct tk_span *span = &batch->spans[i];
+    tk_hash_update(&hash, span->trace_id, sizeof span->trace_id);
+    tk_hash_update(&hash, span->span_id, sizeof span->span_id);
+    tk_hash_update(&hash, span->name.data, span->name.size);
+    tk_hash_update(&hash, span->resource->attributes.items[0].value.as.text,
+                   span->resource->attributes.items[0].value.size);
+  }
+  for (uint32_t i = 0; i < batch->issue_count; i++) {
+    const struct tk_issue *issue = &batch->issues[i];
+    tk_hash_update(&hash, &issue->line, sizeof issue->line);
+    tk_hash_update(&hash, &issue->offset, sizeof issue->offset);
+    tk_hash_update(&hash, issue->message.data, issue->message.size);
+    tk_hash_update(&hash, issue->raw.data, issue->raw.size);
+  }
+  return tk_hash_digest(&hash);
+}
+
+struct run {
+  enum tk_status status;
+  size_t count;
+  uint64_t spans;
+  uint64_t digests[MAX_BATCHES];
+  struct tk_progress ends[MAX_BATCHES];
+};
+
+static struct tk_input *open_bytes(const char *bytes, size_t size, size_t piece, unsigned threads,
+                                   enum tk_status *status) {
+  const struct tk_input_options options = {.thread_count = threads, .batch_bytes = 3000};
+  struct tk_byte_source *source;
+  struct tk_input *reader = NULL;
+  *status = tk_byte_source_open_memory("memory", bytes, size, piece, &source, NULL);
+  if (*status == TK_OK) *status = tk_input_open_source(source, &options, &reader, NULL);
+  return reader;
+}
+
+static void drain(struct tk_input *reader, const char *bytes, struct run *run) {
+  uint64_t end = run->count ? run->ends[run->count - 1].offset : 0;
+  struct tk_batch *batch;
+  while ((run->status = tk_input_next(reader, &batch, NULL)) == TK_OK && batch) {
+    if (run->count == MAX_BATCHES) abort();
+    CHECK(batch->begin_offset == end);
+    end = batch->end_offset;
+    if (bytes) CHECK(batch->end_hash == tk_hash64(bytes, (size_t)end));
+    run->digests[run->count] = digest_batch(batch);
+    run->ends[run->count++] = (struct tk_progress){batch->end_offset, batch->end_hash};
+    run->spans += batch->span_count;
+    tk_batch_free(batch);
+  }
+}
+
+static void read_bytes(const char *bytes, size_t size, size_t piece, unsigned threads,
+                       const char *plain, struct run *run) {
+  memset(run, 0, sizeof *run);
+  struct tk_input *reader = open_bytes(bytes, size, piece, threads, &run->status);
+  if (reader) drain(reader, plain, run);
+  tk_input_close(reader);
+}
+
+static bool same_runs(const struct run *a, const struct run *b) {
+  return a->count == b->count && a->spans == b->spans && a->status == b->status &&
+         memcmp(a->digests, b->digests, a->count * sizeof a->digests[0]) == 0;
+}
+
+static struct run expected, found;
+
+static void batches_do_not_depend_on_threads_or_reads(void) {
+  static const unsigned threads[] = {1, 2, 4, 0};
+  static const size_t pieces[] = {0, 1, 777};
+  const size_t size = make_text(text, sizeof text, 600);
+  read_bytes(text, size, 0, 1, text, &expected);
+  CHECK(expected.status == TK_OK && expected.count > 50 && expected.spans == 1200);
+  CHECK(expected.ends[expected.count - 1].offset == size);
+  for (size_t i = 0; i < 4; i++) {
+    for (size_t j = 0; j < 3; j++) {
+      read_bytes(text, size, pieces[j], threads[i], text, &found);
+      CHECK(same_runs(&expected, &found));
+    }
+  }
+  const size_t packed = ZSTD_compress(encoded, sizeof encoded, text, size, 1);
+  read_bytes(encoded, packed, 100, 2, text, &found);
+  CHECK(same_runs(&expected, &found));
+}
+
+static void a_failure_comes_after_the_batches_before_it(void) {
+  const size_t size = make_text(text, sizeof text, 600);
+  const size_t packed = ZSTD_compress(encoded, sizeof encoded, text, size, 1);
+  memcpy(encoded + packed, "garbage", 7);
+  for (unsigned threads = 1; threads <= 2; threads++) {
+    memset(&found, 0, sizeof found);
+    struct tk_input *reader = open_bytes(encoded, packed + 7, 0, threads, &found.status);
+    CHECK(reader != NULL);
+    drain(reader, text, &found);
+    CHECK(found.status == TK_CORRUPT && found.count > 40);
+    struct tk_batch *batch;
+    struct tk_error error = {""};
+    CHECK(tk_input_next(reader, &batch, &error) == TK_CORRUPT && !batch);
+    CHECK(strstr(error.message, "memory"));
+    tk_input_close(reader);
+  }
+}
+
+static void a_reader_can_be_closed_at_any_time(void) {
+  const size_t size = make_text(text, sizeof text, 600);
+  for (unsigned threads = 1; threads <= 4; threads++) {
+    for (int batches = 0; batches < 4; batches++) {
+      enum tk_status status;
+      struct tk_input *reader = open_bytes(text, size, 0, threads, &status);
+      for (int i = 0; i < batches; i++) {
+        struct tk_batch *batch;
+        CHECK(tk_input_next(reader, &batch, NULL) == TK_OK && batch);
+        tk_batch_free(batch);
+      }
+      tk_input_close(reader);
+    }
+  }
+}
+
+/* Resumes at every earlier end, alone and among wrong candidates. */
+static void reading_continues_at_the_largest_match(void) {
+  const size_t size = make_text(text, sizeof text, 100);
+  read_bytes(text, size, 0, 1, text, &expected);
+  for (size_t i = 0; i < expected.count; i++) {
+    const struct tk_progress candidates[] = {{size + 100, 1},
+                                             {expected.ends[i].offset, expected.ends[i].hash},
+                                             {size - 1, 12345},
+                                             {expected.ends[0].offset, expected.ends[0].hash},
+                                             {7, tk_hash64(text, 7)}};
+    const struct tk_progress *matched;
+    memset(&found, 0, sizeof found);
+    struct tk_input *reader =
+        open_bytes(text, size, i % 2 ? 100 : 0, 1 + (unsigned)(i % 3), &found.status);
+    CHECK(tk_input_resume(reader, candidates, 5, &matched, NULL) == TK_OK);
+    CHECK(matched && matched->offset == expected.ends[i].offset);
+    memcpy(&found, &expected, sizeof found);
+    found.count = i + 1;
+    drain(reader, text, &found);
+    CHECK(found.count == expected.count &&
+          memcmp(found.digests, expected.digests, found.count * sizeof found.digests[0]) == 0);
+    tk_input_close(reader);
+  }
+}
+
+static void nothing_matching_starts_at_the_beginning(void) {
+  const size_t size = make_text(text, sizeof text, 50);
+  const struct tk_progress candidates[] = {{100, 1}, {7, tk_hash64(text, 7)}, {size * 2, 3}};
+  const struct tk_progress *matched = candidates;
+  read_bytes(text, size, 0, 1, text, &expected);
+  memset(&found, 0, sizeof found);
+  struct tk_input *reader = open_bytes(text, size, 0, 1, &found.status);
+  CHECK(tk_input_resume(reader, candidates, 3, &matched, NULL) == TK_OK && !matched);
+  drain(reader, text, &found);
+  CHECK(same_runs(&expected, &found));
+  tk_input_close(reader);
+}
+
+/* A file that is written while it is read: cut anywhere, read, grown, continued. */
+static void a_grown_file_continues_wherever_it_was_cut(void) {
+  const size_t size = make_text(text, sizeof text, 8);
+  read_bytes(text, size, 0, 1, text, &expected);
+  for (size_t cut = 0; cut < size; cut++) {
+    const struct tk_progress *matched = NULL;
+    enum tk_status status;
+    read_bytes(text, cut, 0, 1, text, &found);
+    CHECK(found.status == TK_OK);
+    const uint64_t before = found.spans;
+    if (found.count == 0) continue;
+    const struct tk_progress end = found.ends[found.count - 1];
+    struct tk_input *reader = open_bytes(text, size, 0, 1, &status);
+    CHECK(tk_input_resume(reader, &end, 1, &matched, NULL) == TK_OK);
+    if (end.offset > 0 && !matched)
+      printf("# cut at %zu, end %llu\n", cut, (unsigned long long)end.offset);
+    CHECK((matched != NULL) == (end.offset > 0));
+    drain(reader, text, &found);
+    CHECK(before + (found.spans - before) == expected.spans);
+    tk_input_close(reader);
+  }
+}
+
+static void the_head_is_hashed_and_the_format_named(void) {
+  enum tk_status status;
+  const size_t size = make_text(text, sizeof text, 50);
+  struct tk_input *reader = open_bytes(text, size, 10, 1, &status);
+  CHECK(tk_input_head_hash(reader) == tk_hash64(text, TK_SOURCE_HEAD_SIZE));
+  CHECK(strcmp(tk_input_format_name(reader), "otlp-json") == 0);
+  tk_input_close(reader);
+  reader = open_bytes("{}", 2, 0, 1, &status);
+  CHECK(tk_input_head_hash(reader) == tk_hash64("{}", 2) && tk_input_size(reader) == 2);
+  tk_input_close(reader);
+
+  const struct tk_input_options options = {.format = "morse"};
+  struct tk_byte_source *source;
+  struct tk_error error;
+  CHECK(tk_byte_source_open_memory("m", "{}", 2, 0, &source, NULL) == TK_OK);
+  CHECK(tk_input_open_source(source, &options, &reader, &error) == TK_INVALID && !reader);
+  CHECK(strstr(error.message, "morse"));
+}
+
+static void empty_input_gives_no_batch(void) {
+  static const char *const texts[] = {"", "\n\n", "\xEF\xBB\xBF"};
+  for (size_t i = 0; i < 3; i++) {
+    read_bytes(texts[i], strlen(texts[i]), 0, 1 + (unsigned)i, NULL, &found);
+    CHECK(found.status == TK_OK && found.count == 0);
+  }
+}
+
+static void out_of_memory_is_reported_at_every_allocation(void) {
+  const size_t size = make_text(text, sizeof text, 60);
+  read_bytes(text, size, 0, 1, text, &expected);
+  for (unsigned threads = 1; threads <= 2; threads++) {
+    int n = 1;
+    for (;; n++) {
+      fault_memory_fail_at(n);
+      read_bytes(text, size, 0, threads, text, &found);
+      const int hits = fault_memory_hits();
+      fault_memory_fail_at(0);
+      CHECK(found.status == (hits ? TK_NOMEM : TK_OK));
+      CHECK(found.count <= expected.count &&
+            memcmp(found.digests, expected.digests, found.count * sizeof found.digests[0]) == 0);
+      if (!hits) break;
+    }
+    CHECK(n > 20 && same_runs(&expected, &found));
+  }
+}
+
+static void resuming_survives_out_of_memory(void) {
+  const size_t size = make_text(text, sizeof text, 30);
+  read_bytes(text, size, 0, 1, text, &expected);
+  const struct tk_progress end = expected.ends[expected.count / 2];
+  for (int n = 1;; n++) {
+    const struct tk_progress *matched;
+    enum tk_status status;
+    struct tk_input *reader = open_bytes(text, size, 0, 1, &status);
+    fault_memory_fail_at(n);
+    status = tk_input_resume(reader, &end, 1, &matched, NULL);
+    const int hits = fault_memory_hits();
+    fault_memory_fail_at(0);
+    CHECK(status == (hits ? TK_NOMEM : TK_OK) && (matched != NULL) == !hits);
+    tk_input_close(reader);
+    if (!hits) break;
+  }
+}
+
+static void touch(const char *folder, const char *name) {
+  char path[512];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "w");
+  if (!file) abort();
+  fclose(file);
+}
+
+static void folders_are_expanded_sorted_without_dot_files(void) {
+  char folder[] = "/tmp/expand_test_XXXXXX";
+  char inner[64];
+  char command[128];
+  struct tk_path_list list = {0};
+  struct tk_error error;
+  if (!mkdtemp(folder)) abort();
+  snprintf(inner, sizeof inner, "%s/b", folder);
+  CHECK(mkdir(inner, 0700) == 0);
+  touch(folder, "c.jsonl");
+  touch(folder, "a.jsonl");
+  touch(folder, ".hidden");
+  touch(inner, "z");
+  touch(inner, "y");
+  CHECK(tk_input_expand("-", &list, &error) == TK_OK);
+  CHECK(tk_input_expand(folder, &list, &error) == TK_OK && list.count == 5);
+  static const char *const ends[] = {"-", "/a.jsonl", "/b/y", "/b/z", "/c.jsonl"};
+  for (size_t i = 0; i < 5 && i < list.count; i++) {
+    const char *path = list.paths[i];
+    CHECK(strcmp(path + strlen(path) - strlen(ends[i]), ends[i]) == 0);
+  }
+  tk_path_list_reset(&list);
+  for (int n = 1;; n++) {
+    fault_memory_fail_at(n);
+    const enum tk_status status = tk_input_expand(folder, &list, &error);
+    const int hits = fault_memory_hits();
+    fault_memory_fail_at(0);
+    CHECK(status == (hits ? TK_NOMEM : TK_OK));
+    tk_path_list_reset(&list);
+    if (!hits) break;
+  }
+  CHECK(tk_input_expand("/no/such/file", &list, &error) == TK_IO);
+  CHECK(strstr(error.message, "/no/such/file"));
+  snprintf(command, sizeof command, "rm -r %s", folder);
+  CHECK(system(command) == 0);
+}
+
+int main(void) {
+  fault_memory_install();
+  const struct check_case cases[] = {
+      CASE(batches_do_not_depend_on_threads_or_reads),
+      CASE(a_failure_comes_after_the_batches_before_it),
+      CASE(a_reader_can_be_closed_at_any_time),
+      CASE(reading_continues_at_the_largest_match),
+      CASE(nothing_matching_starts_at_the_beginning),
+      CASE(a_grown_file_continues_wherever_it_was_cut),
+      CASE(the_head_is_hashed_and_the_format_named),
+      CASE(empty_input_gives_no_batch),
+      CASE(out_of_memory_is_reported_at_every_allocation),
+      CASE(resuming_survives_out_of_memory),
+      CASE(folders_are_expanded_sorted_without_dot_files),
+  };
+  return check_run(cases, (int)(sizeof cases / sizeof cases[0]));
+}
