@@ -139,7 +139,7 @@ static int write_json(sqlite3 *db, const char *path, const struct tk_store_info 
   add_json_summary(&writer.line, path, info);
   tk_writer_put_line(&writer);
   for (int i = 0; i < SECTION_COUNT && exit_code == TK_EXIT_OK; i++) {
-    printf(",\n\"%s\":", sections[i].key);
+    printf("%s\"%s\":", i > 0 ? "," : ",\n", sections[i].key);
     exit_code = write_section(db, &sections[i], &writer);
   }
   printf("}\n");

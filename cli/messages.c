@@ -80,7 +80,6 @@ int tk_complain_sqlite(const char *what, sqlite3 *db, int rc) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_FULL:
-    case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_PROTOCOL:
     case SQLITE_NOMEM:

@@ -210,7 +210,7 @@ static void write_headings(struct waterfall *w, FILE *out) {
   add_right(w, "duration", DURATION_WIDTH);
   tk_text_buffer_repeat(text, " ", GAP);
   size_t used = 0;
-  size_t ticks = w->bar_width >= 40 ? TICK_COUNT : w->bar_width >= 20 ? 2 : 1;
+  size_t ticks = w->bar_width >= 52 ? TICK_COUNT : w->bar_width >= 26 ? 2 : 1;
   for (size_t tick = 0; tick <= ticks; tick++) {
     char label[TK_FORMAT_SIZE];
     size_t at = w->bar_width * tick / ticks;
