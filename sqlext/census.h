@@ -15,8 +15,12 @@ struct tk_tally {
   uint64_t first_start, last_start; /**< earliest and latest start, unix ns */
 };
 
-/** Holds the sum of any number of durations. */
-__extension__ typedef __int128 tk_wide_int;
+/** The sum of any number of durations: high * 2^64 + low. (Not __int128, whose alignment is more
+ * than the allocator gives.) */
+struct tk_wide_sum {
+  int64_t high;
+  uint64_t low;
+};
 
 /** Operation: spans of a service with the same name and kind. */
 struct tk_operation {
@@ -25,7 +29,7 @@ struct tk_operation {
   int64_t kind;
   struct tk_tally tally;
   int64_t duration_min, duration_max;
-  tk_wide_int duration_sum;
+  struct tk_wide_sum duration_sum;
 };
 
 struct tk_service {

@@ -256,6 +256,10 @@ static enum tk_status compute_operations(struct tk_row_set *set, struct tk_reade
   return kept ? TK_OK : tk_nomem(error);
 }
 
+static double average(const struct tk_wide_sum *sum, uint64_t count) {
+  return ((double)sum->high * 18446744073709551616.0 + (double)sum->low) / (double)count;
+}
+
 static void give_operation(sqlite3_context *context, const void *data, int column) {
   const struct operation_row *row = data;
   const struct tk_tally *tally = &row->operation.tally;
@@ -282,8 +286,7 @@ static void give_operation(sqlite3_context *context, const void *data, int colum
       sqlite3_result_int64(context, row->operation.duration_max);
       break;
     case 7:
-      sqlite3_result_double(context,
-                            (double)row->operation.duration_sum / (double)tally->span_count);
+      sqlite3_result_double(context, average(&row->operation.duration_sum, tally->span_count));
       break;
     case 8:
       give_seen(context, tally, tally->first_start);
