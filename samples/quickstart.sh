@@ -3,6 +3,7 @@
 # From a fresh clone on Debian 12 to answers: installs what is missing, builds, ingests the sample
 # dumps, and asks them with the stock sqlite3. Run it from anywhere; it writes to build/ only.
 set -eu
+export PATH="/usr/bin:/bin:$PATH" # Debian's tools, whatever else is installed
 cd "$(dirname "$0")/.."
 
 echo '== packages'
@@ -33,14 +34,14 @@ ask 'Which services are there, and how slow are they?' "
 
 ask 'The slowest requests' "
   SELECT trace_id, service, name, format_duration(duration_ns) AS duration, status
-  FROM spans WHERE is_root ORDER BY duration_ns DESC LIMIT 5;"
+  FROM spans WHERE is_root AND kind = 'server' ORDER BY duration_ns DESC LIMIT 5;"
 
 ask 'What fails, and why?' "
   SELECT service, name, status_message, count(*) AS spans
   FROM spans WHERE status = 'error' GROUP BY service, name, status_message ORDER BY spans DESC LIMIT 5;"
 
 slowest=$(sqlite3 "$store" -cmd '.load build/sqlext/tracekeep' \
-  'SELECT trace_id FROM spans WHERE is_root ORDER BY duration_ns DESC LIMIT 1')
+  "SELECT trace_id FROM spans WHERE is_root AND kind = 'server' ORDER BY duration_ns DESC LIMIT 1")
 echo
 echo '-- The slowest trace'
 build/cli/tracekeep trace "$store" "$slowest" --width 100 --limit 25

@@ -387,7 +387,8 @@ static void write_spans(struct waterfall *w, FILE *out) {
     uint32_t depth = trace->depths[i];
     uint32_t next = i + 1;
     if (w->options->limit > 0 && drawn == w->options->limit) {
-      fprintf(out, "... and %u more spans (--limit 0 shows all)\n", trace->span_count - i);
+      uint32_t left = trace->span_count - i;
+      fprintf(out, "... and %u more span%s (--limit 0 shows all)\n", left, left == 1 ? "" : "s");
       return;
     }
     while (depth >= max_depth && next < trace->span_count && trace->depths[next] > depth) next++;
