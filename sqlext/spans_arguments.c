@@ -342,10 +342,14 @@ static bool has_number(const struct tk_predicate *predicate) {
   return false;
 }
 
-/* TEXT and attribute columns compared with a number: see spans_plan.c. False: tests nothing. */
-static bool widen(struct tk_predicate *predicate, enum spans_affinity affinity) {
-  if (affinity == AFFINITY_INTEGER || !has_number(predicate)) return true;
-  predicate->loose = true;
+/* TEXT and attribute columns compared with a number, or with something that may have numeric
+ * affinity: see spans_plan.c. False: tests nothing. */
+static bool widen(struct tk_predicate *predicate, enum spans_affinity affinity, bool is_constant) {
+  bool is_below = predicate->op == TK_PREDICATE_LT || predicate->op == TK_PREDICATE_LE;
+
+  if (affinity == AFFINITY_INTEGER) return true;
+  predicate->loose = has_number(predicate) || (is_below && !is_constant);
+  if (!has_number(predicate)) return true;
   if (affinity == AFFINITY_NONE) return true;
   if (predicate->op == TK_PREDICATE_IS_NOT) return false;
   if (predicate->op != TK_PREDICATE_EQ && predicate->op != TK_PREDICATE_IS &&
@@ -380,7 +384,7 @@ static enum tk_status add_condition(struct spans_filter *filter, struct tk_reade
   } else if (predicate->op == TK_PREDICATE_LIKE || predicate->op == TK_PREDICATE_GLOB) {
     if (!take_pattern(&filter->arena, argument, predicate)) return tk_nomem(error);
   } else {
-    keep = widen(predicate, column->affinity);
+    keep = widen(predicate, column->affinity, constraint->is_constant);
     bool is_range = predicate->op != TK_PREDICATE_IN && predicate->op != TK_PREDICATE_NE &&
                     predicate->op != TK_PREDICATE_IS_NOT &&
                     predicate->op != TK_PREDICATE_IS_NOT_NULL;

@@ -145,7 +145,7 @@ static bool claims(sqlite3_index_info *info, int i, const struct spans_column *c
   }
   if (column->affinity == AFFINITY_INTEGER) {
     *omit = true;
-    return true;
+    return binary || column->source != SOURCE_RESOLVED; /* http_status can be a text */
   }
   *omit = op != TK_PREDICATE_IN && is_constant_text(info, i);
   return binary;
@@ -282,7 +282,8 @@ int tk_spans_plan(sqlite3_index_info *info, const struct spans_columns *columns,
     if (op == TK_PREDICATE_IN) sqlite3_vtab_in(info, i, 1);
     info->aConstraintUsage[i].argvIndex = (int)++count;
     info->aConstraintUsage[i].omit = column && omit;
-    sqlite3_str_appendf(items, "%d%c", column ? index : -1, op_letters[op]);
+    sqlite3_str_appendf(items, "%d%c%s", column ? index : -1, op_letters[op],
+                        is_constant_text(info, i) ? "'" : "");
     sqlite3_str_appendf(words, " %s%s", column ? column->name : "rowid", op_words[op]);
     count_constraint(&estimate, column, op);
   }
@@ -314,6 +315,8 @@ static bool parse_constraint(const char **at, uint32_t column_count, struct span
   constraint->op = (enum tk_predicate_op)(letter - op_letters);
   plan->constraint_count++;
   (*at)++;
+  constraint->is_constant = **at == '\'';
+  if (constraint->is_constant) (*at)++;
   return true;
 }
 

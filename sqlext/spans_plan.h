@@ -15,6 +15,7 @@
 struct spans_constraint {
   uint32_t column;
   enum tk_predicate_op op;
+  bool is_constant; /* compared with a text that the statement spells out */
 };
 
 enum spans_order {

@@ -6,6 +6,7 @@
  * out once for each of them. Everything else is an array access. */
 #include "sqlext/spans_values.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -396,16 +397,16 @@ static void apply_integer_affinity(struct tk_sql_value *value) {
       tk_looks_numeric(value->as.text)) {
     memcpy(text, value->as.text.data, value->as.text.size);
     text[value->as.text.size] = 0;
-    bool whole = !strpbrk(text, ".eE");
-    long long integer = whole ? strtoll(text, &end, 10) : 0;
-    if (whole && integer != INT64_MAX && integer != INT64_MIN) {
+    errno = 0;
+    long long integer = strpbrk(text, ".eE") ? 0 : strtoll(text, &end, 10);
+    if (errno == 0 && !strpbrk(text, ".eE")) {
       set_int(value, integer);
     } else {
       value->type = TK_SQL_REAL;
       value->as.real = strtod(text, &end);
     }
   }
-  if (value->type == TK_SQL_REAL && fabs(value->as.real) < 2251799813685248.0 &&
+  if (value->type == TK_SQL_REAL && fabs(value->as.real) < 9223372036854775808.0 &&
       value->as.real == floor(value->as.real)) {
     set_int(value, (int64_t)value->as.real);
   }

@@ -143,7 +143,8 @@ bool tk_predicate_matches(const struct tk_predicate *predicate, const struct tk_
     return false;
   }
   if (op == TK_PREDICATE_LIKE || op == TK_PREDICATE_GLOB) return matches_pattern(predicate, value);
-  if (predicate->loose && value->type == TK_SQL_TEXT && is_number(other->type) &&
+  bool may_be_number = is_number(other->type) || op == TK_PREDICATE_LT || op == TK_PREDICATE_LE;
+  if (predicate->loose && may_be_number && value->type == TK_SQL_TEXT &&
       tk_looks_numeric(value->as.text)) {
     return true;
   }

@@ -52,7 +52,8 @@ enum tk_predicate_op {
 struct tk_predicate {
   enum tk_predicate_op op;
   /** Whether the right-hand side has numeric affinity is unknown, so that a text such as '200' may
-   * or may not equal the number 200: let such texts pass, and compare again outside. */
+   * or may not be the number 200, which is less than any text: let such texts pass where that could
+   * match, and compare again outside. */
   bool loose;
   struct tk_sql_value *values; /**< IN: ascending, distinct, no NULL; else one. Not owned */
   uint32_t count;              /**< 0: an IN of nothing. Where a value is needed, at least 1 */
