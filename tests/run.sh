@@ -12,30 +12,29 @@ passed=0 failed=0 skipped=0
 
 # Builds in $1 with the further options, runs all tests, and adds their counts.
 run_suites() {
-  local folder=$1 log=$1/run.log
+  local folder=$1 counts
   shift
-  [ -f "$folder/build.ninja" ] || meson setup "$folder" "$@" >/dev/null || { failed=$((failed + 1)); return; }
-  if ! ninja -C "$folder" >"$log" 2>&1; then
-    tail -n 40 "$log"
-    echo "$folder: the build failed"
-    failed=$((failed + 1))
+  if [ ! -f "$folder/build.ninja" ]; then
+    meson setup "$folder" "$@" >/dev/null || { fail "$folder: meson setup failed"; return; }
+  fi
+  if ! ninja -C "$folder" >"$folder/build.log" 2>&1; then
+    tail -n 40 "$folder/build.log"
+    fail "$folder: the build failed"
     return
   fi
-  meson test -C "$folder" --no-rebuild --print-errorlogs 2>&1 | tee "$log"
-  count 'Ok:' && passed=$((passed + counted))
-  count 'Expected Fail:' && passed=$((passed + counted))
-  count 'Skipped:' && skipped=$((skipped + counted))
-  for kind in 'Fail:' 'Unexpected Pass:' 'Timeout:'; do
-    count "$kind" && failed=$((failed + counted))
-  done
-  # No summary at all: meson itself failed.
-  grep -q '^Ok:' "$log" || failed=$((failed + 1))
+  rm -f "$folder/meson-logs/testlog.json"
+  meson test -C "$folder" --no-rebuild --print-errorlogs --timeout-multiplier 3
+  if counts=$(/usr/bin/python3 tests/count_results.py "$folder/meson-logs/testlog.json"); then
+    read -r -a counts <<<"$counts"
+    passed=$((passed + counts[0])) failed=$((failed + counts[1])) skipped=$((skipped + counts[2]))
+  else
+    fail "$folder: the tests did not run"
+  fi
 }
 
-# The number after "$1" in meson's summary, in $counted.
-count() {
-  counted=$(sed -n "s/^$1 *\([0-9][0-9]*\) *$/\1/p" "$log" | tail -n 1)
-  [ -n "$counted" ]
+fail() {
+  echo "$1"
+  failed=$((failed + 1))
 }
 
 echo '== debug build'
