@@ -29,7 +29,7 @@ struct blocks {
 /* `bytes`: of all values together. False if out of memory. */
 static bool make_blocks(struct blocks *blocks, const struct tk_granules *granules, uint32_t count,
                         uint64_t bytes) {
-  uint64_t joined = (uint64_t)BLOCK_VALUES * granules->count / count;
+  uint64_t joined = ((uint64_t)BLOCK_VALUES * granules->count + count / 2) / count;
   uint64_t by_bytes = bytes ? (uint64_t)BLOCK_BYTES * granules->count / bytes : joined;
   if (by_bytes < joined) joined = by_bytes;
   if (joined > granules->count) joined = granules->count;

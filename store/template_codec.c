@@ -14,6 +14,10 @@
 #include "store/sqlite_api.h"
 #include "store/template_format.h"
 
+/* Bytes that may be read beyond texts of templates, and written beyond texts, so that short copies
+ * have a constant size. What is written too much is overwritten by what comes next. */
+enum { SLACK = 16 };
+
 struct slot {
   uint32_t literal_size; /* constant bytes before it */
   uint32_t group;
@@ -48,8 +52,9 @@ static enum tk_status read_packed(struct tk_byte_reader *reader, size_t limit, u
                                   size_t *size, struct tk_error *error) {
   *size = (size_t)tk_byte_reader_varint_max(reader, limit);
   if (reader->failed) return tk_corrupt(error, "templates are too large");
-  *bytes = sqlite3_malloc64((sqlite3_uint64)*size + 1);
+  *bytes = sqlite3_malloc64((sqlite3_uint64)*size + SLACK);
   if (!*bytes) return tk_nomem(error);
+  memset(*bytes + *size, 0, SLACK);
   return tk_unpack_bytes(reader, *bytes, *size, error);
 }
 
@@ -300,24 +305,43 @@ static enum tk_status unpack_raw(const struct tk_template_list *list, uint32_t i
   return tk_unpack_bytes(&reader, block->raw, block->raw_size, error);
 }
 
-static uint8_t *write_decimal(uint8_t *at, uint64_t value) {
-  uint8_t digits[20];
-  unsigned size = 0;
-  do {
-    digits[size++] = (uint8_t)('0' + value % 10);
-    value /= 10;
-  } while (value);
-  while (size > 0) *at++ = digits[--size];
-  return at;
-}
+/* Two digits at a time: most of the time of a template block goes into these functions. */
+static const char decimal_pairs[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
 
 static uint8_t *write_padded(uint8_t *at, uint64_t value, unsigned digits) {
-  for (unsigned i = digits; i > 0; i--, value /= 10) at[i - 1] = (uint8_t)('0' + value % 10);
+  unsigned i = digits;
+  for (; i >= 2; i -= 2, value /= 100) memcpy(at + i - 2, decimal_pairs + 2 * (value % 100), 2);
+  if (i) *at = (uint8_t)('0' + value % 10);
   return at + digits;
 }
 
-static uint8_t *write_hex(uint8_t *at, uint64_t value, unsigned digits, const char *alphabet) {
-  for (unsigned i = digits; i > 0; i--, value >>= 4) at[i - 1] = (uint8_t)alphabet[value & 15];
+static uint8_t *write_decimal(uint8_t *at, uint64_t value) {
+  unsigned digits = 1;
+  for (uint64_t rest = value; rest >= 10; rest /= 100) digits += rest >= 100 ? 2 : 1;
+  return write_padded(at, value, digits);
+}
+
+/* Eight hexadecimal digits of `value` as bytes, the highest first: nibbles are spread to bytes, and
+ * those above nine moved to the letters. */
+static void write_eight_hex(uint8_t *at, uint32_t value, uint64_t letter_distance) {
+  uint64_t spread = value;
+  spread = (spread | spread << 16) & 0x0000FFFF0000FFFFu;
+  spread = (spread | spread << 8) & 0x00FF00FF00FF00FFu;
+  spread = (spread | spread << 4) & 0x0F0F0F0F0F0F0F0Fu;
+  uint64_t letters = (spread + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+  spread += 0x3030303030303030u + letters * letter_distance;
+  for (unsigned i = 0; i < 8; i++) at[i] = (uint8_t)(spread >> (56 - 8 * i));
+}
+
+/* Writes eight or sixteen bytes, of which `digits` count: see SLACK. */
+static uint8_t *write_hex(uint8_t *at, uint64_t value, unsigned digits, char ten) {
+  uint64_t letter_distance = (uint64_t)(ten - '0' - 10);
+  value <<= 64 - 4 * digits;
+  write_eight_hex(at, (uint32_t)(value >> 32), letter_distance);
+  if (digits > 8) write_eight_hex(at + 8, (uint32_t)value, letter_distance);
   return at + digits;
 }
 
@@ -339,15 +363,25 @@ static uint8_t *write_number(uint8_t *at, uint8_t kind, uint64_t number) {
     case TK_SLOT_PADDED:
       return write_padded(at, number, digits);
     case TK_SLOT_HEX:
-      return write_hex(at, number, digits, "0123456789abcdef");
+      return write_hex(at, number, digits, 'a');
     case TK_SLOT_HEX_UPPER:
-      return write_hex(at, number, digits, "0123456789ABCDEF");
+      return write_hex(at, number, digits, 'A');
     default:
       return kind == TK_SLOT_DECIMAL ? write_decimal(at, number) : write_enumerated(at, number);
   }
 }
 
-/* Second pass. `bytes` has room for block->largest_size. */
+/* Short pieces, which most are, are copied as SLACK bytes, whatever their size. */
+static uint8_t *copy_literal(uint8_t *at, const uint8_t *text, size_t size) {
+  if (size <= SLACK) {
+    memcpy(at, text, SLACK);
+  } else {
+    memcpy(at, text, size);
+  }
+  return at + size;
+}
+
+/* Second pass. `bytes` has room for block->largest_size and SLACK. */
 static size_t write_texts(const struct tk_template_list *list, uint32_t count, struct block *block,
                           uint8_t *bytes, uint32_t *ends) {
   uint8_t *at = bytes;
@@ -359,8 +393,7 @@ static size_t write_texts(const struct tk_template_list *list, uint32_t count, s
     const uint8_t *text_end = text + template->text_size;
     for (uint32_t s = 0; s < template->slot_count; s++, slot++) {
       uint64_t number = *block->cursors[slot->group]++ + slot->base;
-      memcpy(at, text, slot->literal_size);
-      at += slot->literal_size;
+      at = copy_literal(at, text, slot->literal_size);
       text += slot->literal_size + 1;
       if (slot->kind != TK_SLOT_RAW) {
         at = write_number(at, slot->kind, number);
@@ -370,8 +403,7 @@ static size_t write_texts(const struct tk_template_list *list, uint32_t count, s
       at += number;
       raw += number;
     }
-    memcpy(at, text, (size_t)(text_end - text));
-    at += text_end - text;
+    at = copy_literal(at, text, (size_t)(text_end - text));
     ends[i] = (uint32_t)(at - bytes);
   }
   return (size_t)(at - bytes);
@@ -402,7 +434,7 @@ enum tk_status tk_template_list_decode(const struct tk_template_list *list, uint
     status = tk_corrupt(error, "texts are too long");
     goto done;
   }
-  decoded->bytes = sqlite3_malloc64(work.largest_size + 1);
+  decoded->bytes = sqlite3_malloc64(work.largest_size + SLACK);
   if (!decoded->bytes) {
     status = tk_nomem(error);
     goto done;
