@@ -230,8 +230,9 @@ static void replace_broken_utf8(char *message, size_t size) {
   }
 }
 
-static struct tk_issue *add_issue(struct tk_batch_builder *builder, enum tk_rule rule,
-                                  struct tk_text raw, const char *format, va_list arguments) {
+static struct tk_issue *TK_PRINTF(4, 0)
+    add_issue(struct tk_batch_builder *builder, enum tk_rule rule, struct tk_text raw,
+              const char *format, va_list arguments) {
   char message[512];
   const int wanted = vsnprintf(message, sizeof message, format, arguments);
   size_t size = wanted < 0 ? 0 : (size_t)wanted;
