@@ -48,9 +48,9 @@ static void *allocate(struct maker *maker, size_t count, size_t size) {
   return memory;
 }
 
-static struct tk_text make_text(struct maker *maker, const char *format, uint32_t number) {
+static struct tk_text make_text(struct maker *maker, const char *prefix, uint32_t number) {
   char buffer[100];
-  int size = snprintf(buffer, sizeof buffer, format, number);
+  int size = snprintf(buffer, sizeof buffer, "%s%u", prefix, number);
   char *copy = allocate(maker, (size_t)size + 1, 1);
   memcpy(copy, buffer, (size_t)size);
   return (struct tk_text){copy, (uint32_t)size};
@@ -68,7 +68,7 @@ static struct tk_value make_nested(struct maker *maker, uint32_t type, int depth
   } else {
     struct tk_attribute *members = allocate(maker, value.size, sizeof *members);
     for (uint32_t i = 0; i < value.size; i++) {
-      members[i].key = make_text(maker, "member %u", below(maker, 3));
+      members[i].key = make_text(maker, "member ", below(maker, 3));
       members[i].value = make_value(maker, below(maker, 8), depth + 1);
     }
     value.as.members = members;
@@ -93,9 +93,8 @@ static struct tk_value make_value(struct maker *maker, uint32_t type, int depth)
       break;
     case TK_VALUE_STRING:
     case TK_VALUE_BYTES: {
-      struct tk_text text = one_in(maker, 20)
-                                ? (struct tk_text){0}
-                                : make_text(maker, "some text %u", below(maker, 3000));
+      struct tk_text text = one_in(maker, 20) ? (struct tk_text){0}
+                                              : make_text(maker, "some text ", below(maker, 3000));
       value.as.text = text.data;
       value.size = text.size;
       break;
@@ -119,9 +118,9 @@ static struct tk_attributes make_attributes(struct maker *maker, uint32_t most) 
     if (!plain && i > 0 && one_in(maker, 25)) {
       items[i].key = items[i - 1].key; /* twice */
     } else {
-      items[i].key = make_text(maker, key ? "key.%u" : "", key);
+      items[i].key = key ? make_text(maker, "key.", key) : (struct tk_text){0};
     }
-    if (plain && i > 0) items[i].key = make_text(maker, "plain.%u", i);
+    if (plain && i > 0) items[i].key = make_text(maker, "plain.", i);
     items[i].value = make_value(maker, type, 1);
   }
   attributes.items = items;
@@ -131,7 +130,7 @@ static struct tk_attributes make_attributes(struct maker *maker, uint32_t most) 
 
 static struct tk_residual make_residual(struct maker *maker) {
   if (maker->options->plain || !one_in(maker, 15)) return (struct tk_residual){0};
-  struct tk_text text = make_text(maker, "\"unknown\":%u", below(maker, 100));
+  struct tk_text text = make_text(maker, "\"unknown\":", below(maker, 100));
   return (struct tk_residual){text.data, text.size, 1 + below(maker, 2)};
 }
 
@@ -140,7 +139,7 @@ static void make_events(struct maker *maker, struct tk_span *span) {
   struct tk_event *events = allocate(maker, span->event_count, sizeof *events);
   for (uint32_t i = 0; i < span->event_count; i++) {
     events[i].time_unix_ns = span->start_unix_ns + below(maker, 100000) - 50;
-    events[i].name = make_text(maker, "event %u", below(maker, 5));
+    events[i].name = make_text(maker, "event ", below(maker, 5));
     events[i].attributes = make_attributes(maker, 4);
     events[i].residual = make_residual(maker);
   }
@@ -153,7 +152,7 @@ static void make_links(struct maker *maker, struct tk_span *span) {
   for (uint32_t i = 0; i < span->link_count; i++) {
     for (int b = 0; b < 16; b++) links[i].trace_id[b] = (uint8_t)below(maker, 256);
     for (int b = 0; b < 8; b++) links[i].span_id[b] = (uint8_t)below(maker, 256);
-    if (one_in(maker, 2)) links[i].trace_state = make_text(maker, "vendor=%u", below(maker, 9));
+    if (one_in(maker, 2)) links[i].trace_state = make_text(maker, "vendor=", below(maker, 9));
     links[i].attributes = make_attributes(maker, 3);
     links[i].residual = make_residual(maker);
     links[i].flags = below(maker, 4);
@@ -189,13 +188,13 @@ static void place_span(struct maker *maker, struct tk_span *spans, uint32_t i, u
 static void fill_span(struct maker *maker, struct tk_span *span) {
   span->kind = (int32_t)below(maker, 6);
   span->status_code = one_in(maker, 10) ? TK_STATUS_ERROR : TK_STATUS_UNSET;
-  span->name = make_text(maker, "operation %u", below(maker, 40));
+  span->name = make_text(maker, "operation ", below(maker, 40));
   span->resource = &maker->resources[below(maker, RESOURCES)];
   span->scope = &maker->scopes[below(maker, SCOPES)];
   span->attributes = make_attributes(maker, 9);
   if (maker->options->plain) return;
-  if (one_in(maker, 7)) span->trace_state = make_text(maker, "state=%u", below(maker, 9));
-  if (one_in(maker, 9)) span->status_message = make_text(maker, "because of %u", below(maker, 9));
+  if (one_in(maker, 7)) span->trace_state = make_text(maker, "state=", below(maker, 9));
+  if (one_in(maker, 9)) span->status_message = make_text(maker, "because of ", below(maker, 9));
   if (one_in(maker, 9)) span->presence |= TK_SPAN_HAS_STATUS;
   span->flags = below(maker, 2);
   span->dropped_events_count = one_in(maker, 20) ? below(maker, 9) : 0;
@@ -210,14 +209,14 @@ static void make_owners(struct maker *maker) {
   maker->scopes = allocate(maker, SCOPES, sizeof *maker->scopes);
   for (uint32_t i = 0; i < RESOURCES; i++) {
     struct tk_attribute *service = allocate(maker, 1, sizeof *service);
-    service->key = make_text(maker, "service.name", 0);
-    struct tk_text name = make_text(maker, "service-%u", i);
+    service->key = (struct tk_text){"service.name", 12};
+    struct tk_text name = make_text(maker, "service-", i);
     service->value =
         (struct tk_value){.type = TK_VALUE_STRING, .size = name.size, .as.text = name.data};
     maker->resources[i].attributes = (struct tk_attributes){service, 1, 0};
-    maker->resources[i].schema_url = make_text(maker, "https://schema.test/%u", i);
+    maker->resources[i].schema_url = make_text(maker, "https://schema.test/", i);
   }
-  for (uint32_t i = 0; i < SCOPES; i++) maker->scopes[i].name = make_text(maker, "scope-%u", i);
+  for (uint32_t i = 0; i < SCOPES; i++) maker->scopes[i].name = make_text(maker, "scope-", i);
 }
 
 void sample_spans_make(struct sample_spans *samples, const struct sample_options *options) {
@@ -235,7 +234,7 @@ void sample_spans_make(struct sample_spans *samples, const struct sample_options
     if (!options->plain && one_in(&maker, 50)) begin = UINT64_MAX - 100000000u;
     struct tk_span *spans = samples->spans + samples->count;
     const int is_text = !options->plain && one_in(&maker, 6);
-    struct tk_text text = make_text(&maker, "trace named %u", (uint32_t)trace);
+    struct tk_text text = make_text(&maker, "trace named ", (uint32_t)trace);
     for (uint32_t i = 0; i < size; i++) {
       place_span(&maker, spans, i, trace, begin);
       fill_span(&maker, &spans[i]);
