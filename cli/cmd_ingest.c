@@ -118,9 +118,10 @@ static enum tk_status append_batches(struct run *run, const char *path, struct t
     if (status != TK_OK) return status;
     show_progress(run, path, input);
     batch = NULL;
-    if (tk_interrupted()) return TK_OK;
     *input_status = tk_input_next(input, &batch, error);
+    if (tk_interrupted()) break; /* this one may be cut short: the next run reads it */
   }
+  tk_batch_free(batch);
   return TK_OK;
 }
 
@@ -150,7 +151,9 @@ static enum tk_status ingest_input(struct run *run, const char *path, struct tk_
   if (status == TK_OK && *input_status == TK_OK) {
     *input_status = tk_input_next(input, &batch, error);
   }
-  if (status == TK_OK && *input_status == TK_OK) {
+  if (tk_interrupted()) {
+    tk_batch_free(batch);
+  } else if (status == TK_OK && *input_status == TK_OK) {
     if (continued && !batch) run->summary.files_skipped++;
     status = tk_ingest_source_begin(run->ingest, path, tk_input_format_name(input),
                                     tk_input_head_hash(input), continued, error);
