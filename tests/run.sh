@@ -15,7 +15,12 @@ run_suites() {
   local folder=$1 counts
   shift
   if [ ! -f "$folder/build.ninja" ]; then
-    meson setup "$folder" "$@" >/dev/null || { fail "$folder: meson setup failed"; return; }
+    mkdir -p "$folder"
+    if ! meson setup "$folder" "$@" >"$folder/setup.log" 2>&1; then
+      tail -n 20 "$folder/setup.log"
+      fail "$folder: meson setup failed"
+      return
+    fi
   fi
   if ! ninja -C "$folder" >"$folder/build.log" 2>&1; then
     tail -n 40 "$folder/build.log"
