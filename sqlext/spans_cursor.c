@@ -250,6 +250,13 @@ enum tk_status tk_spans_cursor_value(struct spans_cursor *cursor, uint32_t colum
   struct spans_binding *binding = segment->bindings[column];
   enum tk_status status;
 
+  if (cursor->groups) {
+    const struct tk_sql_value *grouped = tk_spans_groups_value(cursor, column);
+    if (grouped) {
+      *value = *grouped;
+      return TK_OK;
+    }
+  }
   if (!binding && (status = tk_spans_bind(segment, column, &binding, error)) != TK_OK) {
     return status;
   }

@@ -77,6 +77,9 @@ enum tk_status tk_spans_start_order_next(struct spans_cursor *cursor, struct tk_
 void tk_spans_start_order_end(struct spans_cursor *cursor);
 enum tk_status tk_spans_groups_begin(struct spans_cursor *cursor, struct tk_error *error);
 void tk_spans_groups_next(struct spans_cursor *cursor);
+/** The current row's value of a grouped column; NULL: not grouped, or not the same for all rows. */
+const struct tk_sql_value *tk_spans_groups_value(const struct spans_cursor *cursor,
+                                                 uint32_t column);
 void tk_spans_groups_end(struct spans_cursor *cursor);
 
 #endif

@@ -61,6 +61,11 @@ struct spans_groups {
   struct reference *references, *sorted;
   uint32_t *group_of; /* of each reference */
   uint64_t count, capacity, at;
+
+  uint32_t *order;                                       /* groups as they come out */
+  uint32_t order_at;                                     /* the one the cursor is in */
+  uint64_t order_end;                                    /* its last row + 1 */
+  const struct tk_sql_value *current[SPANS_GROUPED_MAX]; /* its values; NULL: ask the row */
 };
 
 /* ---- numbering ---- */
@@ -435,7 +440,7 @@ static int compare_groups(const void *left, const void *right, void *context) {
 
 static enum tk_status sort_references(struct spans_groups *groups, struct tk_error *error) {
   uint32_t level = groups->column_count - 1, count = groups->pairs[level].count;
-  uint32_t *order = tk_arena_alloc(&groups->arena, count * sizeof *order);
+  uint32_t *order = groups->order = tk_arena_alloc(&groups->arena, count * sizeof *order);
   enum tk_status status = TK_OK;
   uint64_t first = 0;
 
@@ -461,6 +466,23 @@ static enum tk_status sort_references(struct spans_groups *groups, struct tk_err
 
 /* ---- the order ---- */
 
+/* Rows of a group have equal values, but a 1 may be equal to a 1.0: not so texts, and not the
+ * columns that are always integers. */
+static void enter_group(struct spans_cursor *cursor, uint32_t number) {
+  struct spans_groups *groups = cursor->groups;
+
+  for (uint32_t level = groups->column_count; level-- > 0;) {
+    uint64_t pair = groups->levels[level][number].pair;
+    const struct tk_sql_value *value = &groups->columns[level].values[(uint32_t)pair];
+    bool is_same =
+        value->type == TK_SQL_TEXT || value->type == TK_SQL_NULL ||
+        (value->type == TK_SQL_INT && groups->columns[level].column < SPANS_FIRST_ATTRIBUTE &&
+         groups->columns[level].column != SPANS_http_status);
+    groups->current[level] = is_same ? value : NULL;
+    number = (uint32_t)(pair >> 32);
+  }
+}
+
 static void point_at_row(struct spans_cursor *cursor) {
   struct spans_groups *groups = cursor->groups;
 
@@ -468,6 +490,21 @@ static void point_at_row(struct spans_cursor *cursor) {
   if (groups->at == groups->count) return;
   cursor->current = groups->opened[groups->sorted[groups->at].opened];
   cursor->row = groups->sorted[groups->at].row;
+  while (groups->at >= groups->order_end) {
+    uint32_t number = groups->order[groups->order_at++];
+    /* After the counting sort `first` is where the next group begins. */
+    groups->order_end = groups->levels[groups->column_count - 1][number].first;
+    enter_group(cursor, number);
+  }
+}
+
+const struct tk_sql_value *tk_spans_groups_value(const struct spans_cursor *cursor,
+                                                 uint32_t column) {
+  const struct spans_groups *groups = cursor->groups;
+  for (uint32_t i = 0; i < groups->column_count; i++) {
+    if (groups->columns[i].column == column) return groups->current[i];
+  }
+  return NULL;
 }
 
 enum tk_status tk_spans_groups_begin(struct spans_cursor *cursor, struct tk_error *error) {

@@ -1,64 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * depth, child_count, self_time_ns and is_root: what a row needs the rest of its trace for.
  *
- * A granule holds whole traces in depth-first order, siblings by start, so one pass over it gives
- * everything: how much of a span its children cover is a sweep over them in the order they come.
- * Only a trace whose spans lie in several segments (tk_split) has to be put together first. */
+ * A granule holds whole traces in depth-first order, so one pass over it gives everything (see
+ * tree_sweep.h). Only a trace whose spans lie in several segments (tk_split) has to be put together
+ * first. */
 #include <string.h>
 
 #include "sqlext/spans_values.h"
+#include "sqlext/tree_sweep.h"
 #include "sqlext/vtab_support.h"
 #include "store/span_order.h"
-
-/* ---- one pass ---- */
-
-/* Rows [begin, end) of the arrays; parents and results are indexed by row, too. */
-struct sweep {
-  const int64_t *starts, *durations; /* durations NULL: all 0 */
-  const uint32_t *parents;
-  uint32_t begin, end;
-  uint32_t *child_counts;
-  int64_t *self_times;
-};
-
-static int64_t duration_of(const struct sweep *sweep, uint32_t row) {
-  return sweep->durations ? sweep->durations[row] : 0;
-}
-
-/* Takes from the parent's self time what `row` covers beyond its earlier siblings. `covered` is the
- * offset from the parent's start up to which siblings have covered it. */
-static void subtract_child(const struct sweep *sweep, uint32_t row, uint32_t parent,
-                           int64_t *covered) {
-  int64_t length = duration_of(sweep, row), limit = duration_of(sweep, parent);
-  int64_t from = (int64_t)((uint64_t)sweep->starts[row] - (uint64_t)sweep->starts[parent]);
-  int64_t to;
-
-  if (length <= 0 || limit <= 0) return;
-  if (__builtin_add_overflow(from, length, &to) || to > limit) to = limit;
-  if (from < *covered) from = *covered;
-  if (to <= from) return;
-  sweep->self_times[parent] -= to - from;
-  *covered = to;
-}
-
-static enum tk_status run_sweep(const struct sweep *sweep, struct tk_error *error) {
-  uint32_t count = sweep->end - sweep->begin;
-  int64_t *covered = sqlite3_malloc64(count * sizeof *covered + 1);
-
-  if (!covered) return tk_nomem(error);
-  memset(covered, 0, count * sizeof *covered);
-  for (uint32_t row = sweep->begin; row < sweep->end; row++) {
-    int64_t length = duration_of(sweep, row);
-    sweep->child_counts[row] = 0;
-    sweep->self_times[row] = length > 0 ? length : 0;
-    uint32_t parent = sweep->parents[row];
-    if (parent < sweep->begin || parent >= row) continue;
-    sweep->child_counts[parent]++;
-    subtract_child(sweep, row, parent, &covered[parent - sweep->begin]);
-  }
-  sqlite3_free(covered);
-  return TK_OK;
-}
 
 /* ---- traces in several segments ---- */
 
@@ -170,13 +121,13 @@ static enum tk_status rejoin_trace(struct spans_segment *segment, const uint8_t 
     starts[i] = (int64_t)order.rows[i]->start_unix_ns;
     durations[i] = (int64_t)(order.rows[i]->end_unix_ns - order.rows[i]->start_unix_ns);
   }
-  status = run_sweep(&(struct sweep){.starts = starts,
-                                     .durations = durations,
-                                     .parents = order.parents,
-                                     .end = (uint32_t)count,
-                                     .child_counts = child_counts,
-                                     .self_times = self_times},
-                     error);
+  status = tk_tree_sweep_run(&(struct tk_tree_sweep){.starts = starts,
+                                                     .durations = durations,
+                                                     .parents = order.parents,
+                                                     .end = (uint32_t)count,
+                                                     .child_counts = child_counts,
+                                                     .self_times = self_times},
+                             error);
   for (size_t i = 0; status == TK_OK && i < count; i++) {
     uint32_t row = gathered.rows[order.rows[i] - gathered.spans];
     if (row == UINT32_MAX) continue;
@@ -273,8 +224,8 @@ static enum tk_status compute_granule(struct spans_segment *segment, uint32_t gr
                                       struct tk_error *error) {
   const struct tk_segment *stored = segment->segment;
   struct tk_reader *reader = segment->reader;
-  struct sweep sweep = {.begin = granule > 0 ? stored->rows.ends[granule - 1] : 0,
-                        .end = stored->rows.ends[granule]};
+  struct tk_tree_sweep sweep = {.begin = granule > 0 ? stored->rows.ends[granule - 1] : 0,
+                                .end = stored->rows.ends[granule]};
   const struct tk_column *durations;
   enum tk_status status;
 
@@ -288,7 +239,7 @@ static enum tk_status compute_granule(struct spans_segment *segment, uint32_t gr
     return status;
   }
   sweep.durations = durations ? durations->ints : NULL;
-  if ((status = run_sweep(&sweep, error)) != TK_OK) return status;
+  if ((status = tk_tree_sweep_run(&sweep, error)) != TK_OK) return status;
   status = find_roots(segment, sweep.begin, sweep.end, sweep.parents, error);
   if (status == TK_OK && segment->tree.depths) {
     status = copy_depths(segment, granule, sweep.begin, sweep.end, error);
