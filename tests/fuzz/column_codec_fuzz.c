@@ -43,12 +43,11 @@ static uint64_t read_all(const struct tk_column *column) {
 
 static void decode(const uint8_t *chunk, size_t size, enum tk_column_kind kind, uint32_t count,
                    const struct tk_granules *granules) {
-  static volatile uint64_t sink;
   struct tk_column column;
   struct tk_error error = {{0}};
   enum tk_status status = tk_column_open(&column, chunk, size, kind, count, granules, &error);
   if (status == TK_OK) status = tk_column_decode_all(&column, &error);
-  if (status == TK_OK) sink += read_all(&column);
+  if (status == TK_OK && read_all(&column) == UINT64_MAX) status = TK_OK; /* keeps the reads */
   require(status == TK_OK || status == TK_NOMEM || status == TK_CORRUPT);
   require(status == TK_OK || error.message[0]);
   tk_column_close(&column);

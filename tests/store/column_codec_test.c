@@ -262,14 +262,13 @@ static uint64_t touch(const struct tk_column *column) {
 /* An exact copy, so that a sanitizer sees reads beyond it. */
 static enum tk_status read_damaged(const uint8_t *bytes, size_t size, enum tk_column_kind kind,
                                    uint32_t count, const struct tk_granules *granules) {
-  static volatile uint64_t sink;
   struct tk_column column;
   uint8_t *copy = malloc(size ? size : 1);
   if (!copy) abort();
   memcpy(copy, bytes, size);
   enum tk_status status = tk_column_open(&column, copy, size, kind, count, granules, NULL);
   if (status == TK_OK) status = tk_column_decode_all(&column, NULL);
-  if (status == TK_OK) sink += touch(&column);
+  if (status == TK_OK && touch(&column) == UINT64_MAX) puts("# such a sum is not expected");
   tk_column_close(&column);
   free(copy);
   return status;
