@@ -69,7 +69,8 @@ static const char *const catalog_sql[STATEMENT_COUNT] = {
         "finished_at=CASE WHEN ?7 THEN strftime('%Y-%m-%dT%H:%M:%fZ','now') END WHERE id=?1",
     [FIND_SOURCE] =
         "SELECT id, records, spans_new, spans_duplicate, spans_conflicting, rejected, issues, "
-        "complete FROM tk_ingest WHERE offset=?1 AND offset_hash=?2 ORDER BY id DESC",
+        "complete FROM tk_ingest WHERE offset=?1 AND offset_hash=?2 AND (?1 > 0 OR source=?3) "
+        "ORDER BY id DESC",
     [FIND_PROGRESS] =
         "SELECT offset, offset_hash FROM tk_ingest "
         "WHERE (source = ?1 OR head_hash = ?2) AND offset > 0 ORDER BY id DESC LIMIT ?3",
@@ -166,6 +167,12 @@ void tk_catalog_close(struct tk_catalog *catalog) {
 
 /* ---- transactions ---- */
 
+enum tk_status tk_catalog_overtaken(struct tk_error *error) {
+  return tk_fail(error, TK_BUSY,
+                 "another program ingested into this store at the same time; "
+                 "run the same command again to continue");
+}
+
 enum tk_status tk_catalog_begin(struct tk_catalog *catalog, int64_t expected_generation,
                                 struct tk_error *error) {
   int64_t generation = 0;
@@ -175,11 +182,7 @@ enum tk_status tk_catalog_begin(struct tk_catalog *catalog, int64_t expected_gen
   catalog->in_transaction = true;
   catalog->keys_added = false;
   status = read_integer(catalog, GET_GENERATION, &generation, error);
-  if (status == TK_OK && generation != expected_generation) {
-    status = tk_fail(error, TK_BUSY,
-                     "another program ingested into this store at the same time; "
-                     "run the same command again to continue");
-  }
+  if (status == TK_OK && generation != expected_generation) status = tk_catalog_overtaken(error);
   if (status != TK_OK) tk_catalog_rollback(catalog);
   return status;
 }
@@ -483,6 +486,7 @@ enum tk_status tk_catalog_find_source(struct tk_catalog *catalog, const struct t
   if (status != TK_OK) return status;
   sqlite3_bind_int64(statement, 1, (int64_t)reached->offset);
   sqlite3_bind_int64(statement, 2, (int64_t)reached->hash);
+  sqlite3_bind_text(statement, 3, found_out->name, -1, SQLITE_STATIC);
   const int rc = sqlite3_step(statement);
   if (rc == SQLITE_ROW) {
     struct tk_ingest_counts *counts = &found_out->counts;

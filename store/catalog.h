@@ -1,4 +1,5 @@
-/* Writing the tables of a store: everything a commit of an ingest changes. The only SQL that writes.
+/* Writing the tables of a store: everything a commit of an ingest changes. The only SQL that
+ * writes.
  *
  * Use: tk_catalog_begin, any number of changes, tk_catalog_commit (or tk_catalog_rollback, also
  * after any failure). */
@@ -19,6 +20,8 @@ void tk_catalog_close(struct tk_catalog *catalog);
  * that is when somebody else has ingested since it was read. */
 enum tk_status tk_catalog_begin(struct tk_catalog *catalog, int64_t expected_generation,
                                 struct tk_error *error);
+/** TK_BUSY with the text for a store that is not at the expected generation. */
+enum tk_status tk_catalog_overtaken(struct tk_error *error);
 /** *generation_out is the new one. */
 enum tk_status tk_catalog_commit(struct tk_catalog *catalog, int64_t *generation_out,
                                  struct tk_error *error);
@@ -50,18 +53,16 @@ struct tk_source_progress {
 enum tk_status tk_catalog_put_source(struct tk_catalog *catalog, struct tk_source_progress *source,
                                      struct tk_error *error);
 
-/** The newest row of a source that was ingested exactly that far; found_out->id stays as it is if
- * there is none. Only id and counts are filled. Reads; needs no transaction. */
-enum tk_status tk_catalog_find_source(struct tk_catalog *catalog,
-                                      const struct tk_progress *reached,
-                                      struct tk_source_progress *found_out,
-                                      struct tk_error *error);
+/** The newest row of a source that was ingested exactly that far (by found_out->name, where nothing
+ * was read yet: empty sources are all alike); found_out->id stays as it is if there is none. Only
+ * id, counts and complete are filled. Reads; needs no transaction. */
+enum tk_status tk_catalog_find_source(struct tk_catalog *catalog, const struct tk_progress *reached,
+                                      struct tk_source_progress *found_out, struct tk_error *error);
 
 /** Candidates for tk_ingest_find_progress. */
 enum tk_status tk_catalog_find_progress(struct tk_catalog *catalog, const char *name,
                                         uint64_t head_hash, struct tk_progress *progress,
-                                        size_t capacity, size_t *count_out,
-                                        struct tk_error *error);
+                                        size_t capacity, size_t *count_out, struct tk_error *error);
 
 /** *is_new is false when the same fault is recorded already. */
 enum tk_status tk_catalog_add_issue(struct tk_catalog *catalog, int64_t source_id,

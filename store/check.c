@@ -209,8 +209,11 @@ static enum tk_status check_trace_filter(struct check *check, const struct tk_se
     return tk_database_error(check->store->db, "read a filter", error);
   }
   sqlite3_bind_int64(statement, 1, segment_id << 16 | TK_COL_TRACE_ID);
-  if (sqlite3_step(statement) != SQLITE_ROW) {
+  const int rc = sqlite3_step(statement);
+  if (rc == SQLITE_DONE) {
     status = tk_corrupt(error, "its trace filter is missing");
+  } else if (rc != SQLITE_ROW) {
+    status = tk_database_error(check->store->db, "read a filter", error);
   } else {
     const uint8_t *blob = sqlite3_column_blob(statement, 0);
     const size_t size = (size_t)sqlite3_column_bytes(statement, 0);
@@ -225,11 +228,17 @@ static enum tk_status check_trace_filter(struct check *check, const struct tk_se
   return status;
 }
 
-/* Value filters: only their own checksums, since a filter may say yes to anything. */
-static enum tk_status check_value_filters(struct check *check, int64_t segment_id,
-                                          struct tk_error *error) {
+/* Value filters: only that they are there, and their own checksums, since a filter may say yes to
+ * anything. */
+static enum tk_status check_value_filters(struct check *check, const struct tk_segment *segment,
+                                          int64_t segment_id, struct tk_error *error) {
   sqlite3_stmt *statement = NULL;
   enum tk_status status = TK_OK;
+  uint32_t expected = 0, count = 0;
+  int rc = SQLITE_ROW;
+  for (uint32_t i = 0; i < segment->column_count; i++) {
+    expected += segment->columns[i].has_filter && segment->columns[i].number != TK_COL_TRACE_ID;
+  }
   if (sqlite3_prepare_v2(check->store->db,
                          "SELECT id & 65535, data FROM tk_filter "
                          "WHERE id > ?1 << 16 AND id < (?1 + 1) << 16",
@@ -237,14 +246,20 @@ static enum tk_status check_value_filters(struct check *check, int64_t segment_i
     return tk_database_error(check->store->db, "read a filter", error);
   }
   sqlite3_bind_int64(statement, 1, segment_id);
-  while (status == TK_OK && sqlite3_step(statement) == SQLITE_ROW) {
+  while (status == TK_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
     struct tk_error found = {{0}};
+    count++;
     status = tk_membership_verify(sqlite3_column_blob(statement, 1),
                                   (size_t)sqlite3_column_bytes(statement, 1), &found);
     if (status != TK_OK) {
       status = tk_fail(error, status, "column %d: filter: %s", sqlite3_column_int(statement, 0),
                        found.message);
     }
+  }
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+    status = tk_database_error(check->store->db, "read a filter", error);
+  } else if (status == TK_OK && count != expected) {
+    status = tk_corrupt(error, "expected %u value filters, found %u", expected, count);
   }
   sqlite3_finalize(statement);
   return status;
@@ -254,7 +269,7 @@ static enum tk_status check_filters(struct check *check, const struct tk_segment
                                     int64_t id, struct tk_error *error) {
   struct tk_error found = {{0}};
   enum tk_status status = check_trace_filter(check, segment, id, &found);
-  if (status == TK_OK) status = check_value_filters(check, id, &found);
+  if (status == TK_OK) status = check_value_filters(check, segment, id, &found);
   if (status == TK_OK) return TK_OK;
   return tk_fail(error, status, "segment %lld: %s", (long long)id, found.message);
 }

@@ -229,6 +229,9 @@ enum tk_status tk_database_open(const char *path, enum tk_open_mode mode, sqlite
     }
   }
   if (status == TK_OK) status = tk_database_recognize(db, "main", path, error);
+  if (status == TK_OK && mode != TK_OPEN_READ && sqlite3_db_readonly(db, "main") == 1) {
+    status = tk_fail(error, TK_IO, "cannot write to %s: the file is read-only", path);
+  }
   /* Debian builds SQLite with secure_delete on, which would write every dropped page once more. */
   if (status == TK_OK && mode != TK_OPEN_READ) {
     status = tk_database_execute(db, "PRAGMA secure_delete=OFF; PRAGMA synchronous=NORMAL",

@@ -134,11 +134,10 @@ enum tk_status tk_ingest_source_begin(struct tk_ingest *ingest, const char *sour
   source.row.format = sqlite3_mprintf("%s", format);
   source.row.head_hash = head_hash;
   source.row.reached = source.reached;
-  source.dirty = continued == NULL; /* a source that is done already changes nothing */
   if (!source.row.name || !source.row.format) status = tk_nomem(error);
-  if (status == TK_OK && continued) {
-    status = tk_catalog_find_source(ingest->catalog, continued, &source.row, error);
-    source.dirty = !source.row.complete; /* all was stored, but its end was not reached */
+  if (status == TK_OK) {
+    status = tk_catalog_find_source(ingest->catalog, &source.reached, &source.row, error);
+    source.dirty = !source.row.complete; /* a source that is done already changes nothing */
   }
   if (status != TK_OK) {
     free_source(&source);
@@ -368,13 +367,34 @@ static void count_tallies(struct tk_ingest *ingest, const struct tk_cut *cut) {
   }
 }
 
+static void end_reading(struct tk_ingest *ingest) {
+  if (!sqlite3_get_autocommit(ingest->store->db)) {
+    sqlite3_exec(ingest->store->db, "ROLLBACK", NULL, NULL, NULL);
+  }
+}
+
+/* What is read from here to end_reading is one state of the store, the one this ingest left: if
+ * somebody else has changed it, segments it knows of may be gone. */
+static enum tk_status begin_reading(struct tk_ingest *ingest, struct tk_error *error) {
+  enum tk_status status = tk_database_execute(ingest->store->db, "BEGIN", "begin to read", error);
+  if (status != TK_OK) return status;
+  status = tk_reader_refresh(ingest->store->reader, error);
+  if (status == TK_OK && ingest->store->reader->generation != ingest->generation) {
+    status = tk_catalog_overtaken(error);
+  }
+  if (status != TK_OK) end_reading(ingest);
+  return status;
+}
+
 static enum tk_status cut(struct tk_ingest *ingest, bool final, struct tk_error *error) {
   const struct tk_cut_options options = {
       .target = ingest->target, .source_count = ingest->source_count, .final = final};
   enum tk_status status = complete_commit(ingest, error);
+  if (status == TK_OK) status = begin_reading(ingest, error);
   if (status == TK_OK) {
     status = tk_span_buffer_cut(&ingest->buffer, ingest->store->reader, &options,
                                 &ingest->commit.cut, error);
+    end_reading(ingest);
   }
   if (status == TK_OK) {
     count_tallies(ingest, &ingest->commit.cut);
@@ -416,7 +436,11 @@ static void note_progress(struct tk_ingest *ingest, struct source *source,
 static enum tk_status absorb_once(struct tk_ingest *ingest, struct tk_error *error) {
   if (ingest->absorbed) return TK_OK;
   ingest->absorbed = true;
-  return tk_span_buffer_absorb(&ingest->buffer, ingest->store->reader, error);
+  enum tk_status status = begin_reading(ingest, error);
+  if (status != TK_OK) return status;
+  status = tk_span_buffer_absorb(&ingest->buffer, ingest->store->reader, error);
+  end_reading(ingest);
+  return status;
 }
 
 static enum tk_status take_batch(struct tk_ingest *ingest, struct tk_batch *batch,

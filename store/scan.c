@@ -15,6 +15,7 @@ struct tk_scan {
   struct tk_scan_options options;
   uint8_t (*trace_ids)[16]; /* copy of the caller's */
   bool in_transaction;      /* ours to end */
+  bool failed;              /* what is left in the buffers means nothing any more */
 
   size_t next_id; /* by id: the next to look up */
 
@@ -244,8 +245,11 @@ static enum tk_status next_in_order(struct tk_scan *scan, bool *found, struct tk
 enum tk_status tk_scan_next(struct tk_scan *scan, const struct tk_trace **trace_out,
                             struct tk_error *error) {
   bool found = false;
+  *trace_out = NULL;
+  if (scan->failed) return tk_fail(error, TK_INVALID, "the scan failed before");
   enum tk_status status =
       scan->trace_ids ? next_by_id(scan, &found, error) : next_in_order(scan, &found, error);
+  scan->failed = status != TK_OK;
   *trace_out = status == TK_OK && found ? &scan->trace : NULL;
   return status;
 }

@@ -337,16 +337,19 @@ static enum tk_status sort_out(const struct tk_span_buffer *buffer, struct plan 
 static void choose_held(const struct tk_span_buffer *buffer, struct plan *plan,
                         const struct tk_cut_options *options) {
   const uint32_t reserve_count = options->target / RESERVE_SHARE;
-  uint32_t quiet = 0;
+  const uint32_t limit = options->target * (MAX_TARGETS - 1); /* of what may wait */
+  uint64_t quiet = 0, held = 0;
   if (options->final) return;
   for (uint32_t g = 0; g < plan->group_count; g++) {
     struct group *group = &plan->groups[g];
-    group->held = group->last_arrival + reserve_count >= buffer->count;
-    if (!group->held) quiet += group->kept;
+    const bool recent = group->last_arrival + reserve_count >= buffer->count;
+    /* A trace that never rests is not waited for: it would grow into the tail without end. */
+    group->held = recent && group->kept <= limit;
+    *(group->held ? &held : &quiet) += group->kept;
   }
-  if (quiet >= options->target / 2) return;
+  if (quiet >= options->target / 2 && held <= limit) return;
   /* Hardly anything is quiet, as with one very large trace: wait while there is room. */
-  const bool wait = plan->kept_count <= options->target * (MAX_TARGETS - 1);
+  const bool wait = plan->kept_count <= limit;
   for (uint32_t g = 0; g < plan->group_count; g++) plan->groups[g].held = wait;
 }
 

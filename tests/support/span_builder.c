@@ -86,7 +86,7 @@ struct tk_text build_text(struct tk_batch *batch, const char *format, ...) {
 }
 
 struct tk_text build_long_text(struct tk_batch *batch, uint32_t size, uint64_t seed) {
-  char *text = allocate(batch, size);
+  char *text = allocate(batch, size + 1);
   for (uint32_t i = 0; i < size; i++) text[i] = (char)('!' + next_random(&seed) % 90);
   return (struct tk_text){text, size};
 }

@@ -21,7 +21,7 @@ struct tk_issue *build_issue(struct tk_batch *batch, const char *rule, uint64_t 
 /** A copy of a C string, or of printf's result. */
 struct tk_text build_text(struct tk_batch *batch, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/** `size` bytes that repeat only after a while. */
+/** `size` printable bytes that do not repeat, and a NUL behind them. */
 struct tk_text build_long_text(struct tk_batch *batch, uint32_t size, uint64_t seed);
 
 struct tk_value value_text(struct tk_text text);
