@@ -257,7 +257,10 @@ static enum tk_status compute_operations(struct tk_row_set *set, struct tk_reade
 }
 
 static double average(const struct tk_wide_sum *sum, uint64_t count) {
-  return ((double)sum->high * 18446744073709551616.0 + (double)sum->low) / (double)count;
+  const bool is_narrow = sum->high == -(int64_t)(sum->low >> 63); /* it fits 64 bits, signed */
+  const double total = is_narrow ? (double)(int64_t)sum->low
+                                 : (double)sum->high * 18446744073709551616.0 + (double)sum->low;
+  return total / (double)count;
 }
 
 static void give_operation(sqlite3_context *context, const void *data, int column) {
