@@ -69,6 +69,8 @@ static const struct sample_options shapes[] = {
     {.seed = 7, .trace_count = 2000, .largest_trace = 9, .plain = 1},
     {.seed = 8, .trace_count = 6000, .largest_trace = 2},
     {.seed = 9, .trace_count = 3600, .largest_trace = 30}, /* large enough for rare keys */
+    {.seed = 10, .trace_count = 300, .largest_trace = 100, .timing = SAMPLE_PARALLEL},
+    {.seed = 11, .trace_count = 300, .largest_trace = 100, .timing = SAMPLE_SEQUENTIAL},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
@@ -135,6 +137,7 @@ static void check_rows(const struct fixture *fixture, uint32_t granule, const in
 }
 
 static void derived_arrays_agree_with_the_spans(void) {
+  int models[3] = {0};
   for (int s = 0; s < SHAPES; s++) {
     for (int all = 0; all < 2; all++) {
       struct fixture fixture;
@@ -142,6 +145,7 @@ static void derived_arrays_agree_with_the_spans(void) {
       const uint32_t *parents, *traces;
       open_fixture(&fixture, shapes[s]);
       const uint32_t granules = fixture.segment->rows.count;
+      models[fixture.segment->start_model]++;
       for (uint32_t i = 0; i < (all ? 1 : granules); i++) {
         const uint32_t granule = all ? TK_ALL : granules - 1 - i;
         const struct tk_column *depth = NULL;
@@ -158,6 +162,8 @@ static void derived_arrays_agree_with_the_spans(void) {
       close_fixture(&fixture);
     }
   }
+  CHECK(models[TK_START_PREVIOUS_ROW] && models[TK_START_PARENT]);
+  CHECK(models[TK_START_PREVIOUS_SIBLING]);
 }
 
 static void events_and_links_are_found_by_row(void) {

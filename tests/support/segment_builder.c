@@ -164,24 +164,44 @@ static void put_id(uint8_t *id, size_t size, uint64_t number) {
   for (size_t i = 0; i < size; i++) id[i] = (uint8_t)(number >> 8 * (i % 8));
 }
 
+/* When span `i` starts, after those before it. */
+static uint64_t start_time(struct maker *maker, const struct tk_span *spans, uint32_t i,
+                           uint64_t begin) {
+  const struct tk_span *span = &spans[i];
+  uint64_t start = begin;
+  if (maker->options->timing == SAMPLE_BY_ROW) {
+    return begin + (uint64_t)i * 1000 + below(maker, 5000);
+  }
+  for (uint32_t k = 0; k < i; k++) {
+    const int is_parent = memcmp(spans[k].span_id, span->parent_span_id, 8) == 0;
+    const int is_sibling = memcmp(spans[k].parent_span_id, span->parent_span_id, 8) == 0;
+    if (is_parent) start = spans[k].start_unix_ns;
+    if (is_sibling && maker->options->timing == SAMPLE_SEQUENTIAL) start = spans[k].end_unix_ns;
+  }
+  if (maker->options->timing == SAMPLE_PARALLEL && i % 2) return start;
+  return start + below(maker, 60) + (maker->options->timing == SAMPLE_PARALLEL ? 1000000 : 0);
+}
+
 /* Identity first: what relates spans of a trace to each other. */
 static void place_span(struct maker *maker, struct tk_span *spans, uint32_t i, uint64_t trace,
                        uint64_t begin) {
   struct tk_span *span = &spans[i];
   put_id(span->trace_id, 16, trace * 0x9E3779B97F4A7C15u);
   put_id(span->span_id, 8, (trace << 24 | i) + 1);
-  span->start_unix_ns = begin + (uint64_t)i * 1000 + below(maker, 5000);
-  span->end_unix_ns = span->start_unix_ns + below(maker, 1000000);
   if (i == 0) {
     if (!maker->options->plain && one_in(maker, 4)) {
       put_id(span->parent_span_id, 8, trace ^ 0xABCDEF0123456789u); /* stored nowhere */
       span->presence |= TK_SPAN_HAS_PARENT;
     }
   } else if (!one_in(maker, 20)) {
-    uint32_t nearest = i > 8 ? i - 8 : 0;
-    memcpy(span->parent_span_id, spans[nearest + below(maker, i - nearest)].span_id, 8);
+    const uint32_t nearest = i > 8 ? i - 8 : 0;
+    uint32_t parent = nearest + below(maker, i - nearest);
+    if (maker->options->timing == SAMPLE_PARALLEL) parent = i % 2 ? 0 : i - 1;
+    memcpy(span->parent_span_id, spans[parent].span_id, 8);
     span->presence |= TK_SPAN_HAS_PARENT;
   }
+  span->start_unix_ns = start_time(maker, spans, i, begin);
+  span->end_unix_ns = span->start_unix_ns + below(maker, 1000000);
   if (!maker->options->plain && one_in(maker, 100)) span->end_unix_ns = span->start_unix_ns - 5;
 }
 

@@ -7,11 +7,15 @@
 
 #include "tracekeep/span.h"
 
+/* How spans of a trace follow each other; each suits another start model of the format. */
+enum sample_timing { SAMPLE_BY_ROW, SAMPLE_PARALLEL, SAMPLE_SEQUENTIAL };
+
 struct sample_options {
   uint64_t seed;
   uint32_t trace_count;
   uint32_t largest_trace; /* spans; the first trace is that large */
   int plain;              /* no events, links, extras, residuals or odd times */
+  enum sample_timing timing;
 };
 
 struct sample_spans {
