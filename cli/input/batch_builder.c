@@ -11,7 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { INTERN_LIMIT = 48, FIRST_INTERNED = 2048, FIRST_STACK_BYTES = 4096 };
+enum {
+  INTERN_LIMIT = 96,
+  FIRST_INTERNED = 2048,
+  LARGEST_KEPT_INTERNED = 65536, /* the table of a giant record is not cleared batch after batch */
+  PROBE_LIMIT = 64,              /* input made to collide costs no more than this */
+  FIRST_STACK_BYTES = 4096
+};
 
 struct tk_interned_text {
   const char *data; /* NULL: free */
@@ -125,7 +131,7 @@ static bool rehash(struct tk_batch_builder *builder) {
   return true;
 }
 
-/* NULL when out of memory. */
+/* NULL when out of memory, or where too many texts have been put already. */
 static struct tk_interned_text *find_interned(struct tk_batch_builder *builder, const char *data,
                                               uint32_t size) {
   if (builder->interned_count >= builder->interned_capacity / 2 && !rehash(builder)) {
@@ -136,7 +142,9 @@ static struct tk_interned_text *find_interned(struct tk_batch_builder *builder, 
   const uint32_t mask = builder->interned_capacity - 1;
   uint32_t slot = hash & mask;
   struct tk_interned_text *entry;
+  uint32_t probes = 0;
   for (; (entry = &builder->interned[slot])->data; slot = (slot + 1) & mask) {
+    if (++probes > PROBE_LIMIT) return NULL;
     if (entry->hash == hash && entry->size == size && memcmp(entry->data, data, size) == 0) {
       return entry;
     }
@@ -152,8 +160,7 @@ struct tk_text tk_builder_intern(struct tk_batch_builder *builder, const char *d
                                  uint32_t size) {
   if (size > INTERN_LIMIT) return tk_builder_copy(builder, data, size);
   const struct tk_interned_text *entry = find_interned(builder, data, size);
-  if (!entry) return (struct tk_text){"", 0};
-  return (struct tk_text){entry->data, size};
+  return entry ? (struct tk_text){entry->data, size} : tk_builder_copy(builder, data, size);
 }
 
 static void report_invalid_utf8(struct tk_batch_builder *builder, struct tk_json_string string) {
@@ -193,7 +200,7 @@ struct tk_text tk_builder_key(struct tk_batch_builder *builder, struct tk_json_s
   *repeated = false;
   if (key.escaped || key.non_ascii) text = tk_builder_string(builder, key);
   struct tk_interned_text *entry = find_interned(builder, text.data, text.size);
-  if (!entry) return (struct tk_text){"", 0};
+  if (!entry) return tk_builder_copy(builder, text.data, text.size);
   *repeated = entry->list == list;
   entry->list = list;
   return (struct tk_text){entry->data, text.size};
@@ -308,7 +315,11 @@ void tk_batch_builder_begin(struct tk_batch_builder *builder) {
   builder->interned_count = 0;
   builder->list_number = 0;
   memset(builder->rule_counts, 0, sizeof builder->rule_counts);
-  if (builder->interned) {
+  if (builder->interned_capacity > LARGEST_KEPT_INTERNED) {
+    sqlite3_free(builder->interned);
+    builder->interned = NULL;
+    builder->interned_capacity = 0;
+  } else if (builder->interned) {
     memset(builder->interned, 0, builder->interned_capacity * sizeof *builder->interned);
   }
 }

@@ -28,6 +28,7 @@ struct tk_byte_source {
   const uint8_t *memory;
   size_t memory_size;
   size_t piece_size;
+  off_t start;      /* of the stream in the file: standard input may have been read from */
   uint64_t fetched; /* encoded bytes taken from the file or memory */
   uint64_t size;
   uint8_t *encoded;
@@ -243,9 +244,19 @@ enum tk_status tk_byte_source_read(struct tk_byte_source *source, void *buffer, 
   return status;
 }
 
+/* A frame of data, or one to skip, as some parallel compressors begin with. */
+static bool has_zstd_magic(const struct tk_byte_source *source) {
+  static const uint8_t data_frame[MAGIC_SIZE] = {0x28, 0xB5, 0x2F, 0xFD};
+  static const uint8_t skippable_frame[MAGIC_SIZE] = {0x50, 0x2A, 0x4D, 0x18};
+  const uint8_t *bytes = source->encoded;
+  if (source->encoded_end < MAGIC_SIZE) return false;
+  return memcmp(bytes, data_frame, MAGIC_SIZE) == 0 ||
+         ((bytes[0] & 0xF0) == skippable_frame[0] &&
+          memcmp(bytes + 1, skippable_frame + 1, MAGIC_SIZE - 1) == 0);
+}
+
 /* Looks at the first bytes, which stay in the buffer, and makes the decoder ready. */
 static enum tk_status recognise(struct tk_byte_source *source, struct tk_error *error) {
-  static const uint8_t zstd_magic[MAGIC_SIZE] = {0x28, 0xB5, 0x2F, 0xFD};
   while (source->encoded_end < MAGIC_SIZE) {
     size_t size;
     const enum tk_status status = fetch(source, source->encoded + source->encoded_end,
@@ -255,8 +266,7 @@ static enum tk_status recognise(struct tk_byte_source *source, struct tk_error *
     source->encoded_end += size;
   }
   source->compression = TK_COMPRESSION_NONE;
-  if (source->encoded_end >= MAGIC_SIZE &&
-      memcmp(source->encoded, zstd_magic, sizeof zstd_magic) == 0) {
+  if (has_zstd_magic(source)) {
     source->compression = TK_COMPRESSION_ZSTD;
     return start_zstd(source, error);
   }
@@ -293,8 +303,9 @@ static enum tk_status open_file(struct tk_byte_source *source, const char *path,
   if (S_ISDIR(info.st_mode)) {
     return tk_fail(error, TK_IO, "%s: is a directory", source->name);
   }
+  source->start = lseek(source->file, 0, SEEK_CUR); /* -1: a pipe */
   if (S_ISREG(info.st_mode)) {
-    source->size = (uint64_t)info.st_size;
+    source->size = (uint64_t)(info.st_size - source->start);
     posix_fadvise(source->file, 0, 0, POSIX_FADV_SEQUENTIAL);
   }
   return TK_OK;
@@ -348,7 +359,8 @@ void tk_byte_source_close(struct tk_byte_source *source) {
 }
 
 enum tk_status tk_byte_source_rewind(struct tk_byte_source *source, struct tk_error *error) {
-  if (source->file >= 0 && lseek(source->file, 0, SEEK_SET) != 0) {
+  const off_t start = source->start;
+  if (source->file >= 0 && (start < 0 || lseek(source->file, start, SEEK_SET) != start)) {
     return tk_fail(error, TK_UNSUPPORTED, "%s: cannot be read twice", source->name);
   }
   source->file_ended = source->ended = source->truncated = source->in_frame = false;

@@ -1,4 +1,5 @@
-/** @file expand.h  The files a command line names: files as they are, folders by what is in them. */
+/** @file expand.h  The files a command line names: files as they are, folders by what is in them.
+ */
 #ifndef TK_CLI_INPUT_EXPAND_H
 #define TK_CLI_INPUT_EXPAND_H
 

@@ -344,7 +344,7 @@ bool tk_json_enter(struct tk_json *json, char open, char close) {
     return false;
   }
   if (json->depth >= TK_JSON_DEPTH_LIMIT) {
-    tk_json_fail(json, "at most 128 levels of nesting");
+    tk_json_fail(json, "fewer levels of nesting");
     return false;
   }
   json->at++;

@@ -20,7 +20,8 @@
 #include "tracekeep/span.h"
 
 #define TK_JSON_PADDING 32
-#define TK_JSON_DEPTH_LIMIT 128
+/** Attribute values may nest 64 deep, and take three levels each. */
+#define TK_JSON_DEPTH_LIMIT 256
 
 struct tk_json {
   const char *begin;

@@ -23,7 +23,7 @@ static void end_value(struct tk_json_scanner *scanner) {
 
 static void open_container(struct tk_json_scanner *scanner, bool object) {
   if (scanner->depth == TK_JSON_DEPTH_LIMIT) {
-    fail(scanner, "at most 128 levels of nesting");
+    fail(scanner, "fewer levels of nesting");
     return;
   }
   scanner->is_object[scanner->depth++] = object;

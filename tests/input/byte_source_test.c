@@ -87,6 +87,11 @@ static void zstd_frames_are_one_stream(void) {
   check_whole(size, TK_COMPRESSION_ZSTD);
 }
 
+static void a_skippable_zstd_frame_may_come_first(void) {
+  memcpy(encoded, "\x5A\x2A\x4D\x18\x03\0\0\0abc", 11);
+  check_whole(add_zstd(11, 0, sizeof sample), TK_COMPRESSION_ZSTD);
+}
+
 static void a_cut_zstd_frame_gives_what_is_there(void) {
   const size_t first = add_zstd(0, 0, 200000);
   const size_t size = add_zstd(first, 200000, sizeof sample);
@@ -203,6 +208,7 @@ int main(void) {
   const struct check_case cases[] = {
       CASE(plain_bytes_pass_through),
       CASE(zstd_frames_are_one_stream),
+      CASE(a_skippable_zstd_frame_may_come_first),
       CASE(a_cut_zstd_frame_gives_what_is_there),
       CASE(damaged_zstd_is_corrupt_and_says_where),
 #ifdef TK_HAVE_ZLIB

@@ -370,7 +370,7 @@ static void raw_text_of_issues_is_limited(void) {
 }
 
 static void deep_values_are_read_or_refused_but_never_overflow(void) {
-  char text[8192];
+  char text[16384];
   for (int depth = 10; depth < 200; depth += 10) {
     size_t used = 0;
     for (int i = 0; i < depth; i++) {
@@ -382,9 +382,31 @@ static void deep_values_are_read_or_refused_but_never_overflow(void) {
     struct tk_batch *batch =
         parse_span(IDS "," TIMES ",\"attributes\":[{\"key\":\"k\",\"value\":%s}]", text);
     CHECK(batch->span_count + batch->rejected_count == 1);
-    CHECK((depth <= 30) == (batch->span_count == 1));
+    CHECK((depth <= 80) == (batch->span_count == 1));
     tk_batch_free(batch);
   }
+}
+
+/* More texts than the interning table keeps from batch to batch. */
+static void many_distinct_keys_are_all_kept(void) {
+  enum { KEYS = 100000 };
+  const size_t capacity = (size_t)KEYS * 24 + 1000;
+  char *line = malloc(capacity);
+  if (!line) abort();
+  size_t used = (size_t)snprintf(line, capacity,
+                                 "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{" IDS "," TIMES
+                                 ",\"attributes\":[{\"key\":\"k0\"}");
+  for (unsigned i = 0; i < KEYS; i++) {
+    used += (size_t)snprintf(line + used, capacity - used, ",{\"key\":\"k%u\"}", i);
+  }
+  used += (size_t)snprintf(line + used, capacity - used, "]}]}]}]}\n");
+  snprintf(line + used, capacity - used, GOOD_LINE("0000000000000002"));
+  struct tk_batch *batch = parse_text(line);
+  CHECK(batch->span_count == 2 && batch->spans[0].attributes.count == KEYS + 1);
+  CHECK(count_issues(batch, "attr.duplicate_key") == 1 && batch->issue_count == 1);
+  CHECK(text_is(batch->spans[0].attributes.items[KEYS].key, "k99999"));
+  tk_batch_free(batch);
+  free(line);
 }
 
 CHECK_MAIN(CASE(a_good_span_raises_nothing), CASE(ids_are_read_in_every_spelling),
@@ -399,6 +421,6 @@ CHECK_MAIN(CASE(a_good_span_raises_nothing), CASE(ids_are_read_in_every_spelling
            CASE(unknown_json_is_rejected_record_by_record),
            CASE(a_broken_record_takes_nothing_else_with_it),
            CASE(a_span_that_is_no_object_takes_nothing_else_with_it),
-           CASE(keys_may_be_escaped_and_repeated),
+           CASE(many_distinct_keys_are_all_kept), CASE(keys_may_be_escaped_and_repeated),
            CASE(issues_of_a_kind_are_counted_beyond_a_limit), CASE(raw_text_of_issues_is_limited),
            CASE(deep_values_are_read_or_refused_but_never_overflow))

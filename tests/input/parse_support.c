@@ -22,8 +22,8 @@ struct tk_batch *parse_text(const char *text) {
 }
 
 struct tk_batch *parse_span(const char *format, ...) {
-  static char members[16384];
-  static char text[20000];
+  static char members[32768];
+  static char text[40000];
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(members, sizeof members, format, arguments);

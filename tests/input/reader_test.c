@@ -224,6 +224,43 @@ static void a_grown_file_continues_wherever_it_was_cut(void) {
   }
 }
 
+/* Sends the text through standard input, as a pipe or as a file that was read from before. */
+static void a_pipe_is_read_but_not_continued(void) {
+  int ends[2];
+  const size_t size = make_text(text, sizeof text, 20);
+  const struct tk_progress *matched;
+  struct tk_input *reader;
+  struct tk_batch *batch;
+  read_bytes(text, size, 0, 1, text, &expected);
+  const int saved = dup(0);
+  CHECK(saved >= 0 && pipe(ends) == 0 && write(ends[1], text, size) == (ssize_t)size);
+  close(ends[1]);
+  CHECK(dup2(ends[0], 0) == 0);
+  close(ends[0]);
+  CHECK(tk_input_open("-", NULL, &reader, NULL) == TK_OK);
+  CHECK(tk_input_resume(reader, expected.ends, 1, &matched, NULL) == TK_OK && !matched);
+  CHECK(tk_input_next(reader, &batch, NULL) == TK_OK && batch);
+  CHECK(batch->begin_offset == 0 && batch->end_offset == size && batch->span_count == 40);
+  tk_batch_free(batch);
+  tk_input_close(reader);
+
+  FILE *file = tmpfile();
+  if (!file) abort();
+  fwrite("skip this", 1, 9, file);
+  fwrite(text, 1, size, file);
+  fflush(file);
+  CHECK(lseek(fileno(file), 9, SEEK_SET) == 9 && dup2(fileno(file), 0) == 0);
+  CHECK(tk_input_open("-", NULL, &reader, NULL) == TK_OK && tk_input_size(reader) == size);
+  CHECK(tk_input_resume(reader, expected.ends, 1, &matched, NULL) == TK_OK && matched);
+  CHECK(tk_input_next(reader, &batch, NULL) == TK_OK && batch);
+  CHECK(matched && batch->begin_offset == matched->offset && batch->end_offset == size);
+  tk_batch_free(batch);
+  tk_input_close(reader);
+  fclose(file);
+  dup2(saved, 0);
+  close(saved);
+}
+
 static void the_head_is_hashed_and_the_format_named(void) {
   enum tk_status status;
   const size_t size = make_text(text, sizeof text, 50);
@@ -342,6 +379,7 @@ int main(void) {
       CASE(reading_continues_at_the_largest_match),
       CASE(nothing_matching_starts_at_the_beginning),
       CASE(a_grown_file_continues_wherever_it_was_cut),
+      CASE(a_pipe_is_read_but_not_continued),
       CASE(the_head_is_hashed_and_the_format_named),
       CASE(empty_input_gives_no_batch),
       CASE(out_of_memory_is_reported_at_every_allocation),
