@@ -210,35 +210,67 @@ static enum tk_status decode_planes(const struct tk_int_stream *stream,
   return TK_OK;
 }
 
-static uint64_t total_symbol_bits(const struct tk_int_stream *stream, const uint8_t *symbols,
-                                  uint32_t count) {
-  uint64_t total = 0;
-  for (uint32_t i = 0; i < count; i++) total += stream->symbol_bits[symbols[i]];
-  return total;
-}
-
 static bool symbols_are_known(const uint8_t *symbols, uint32_t count, uint32_t known) {
   uint8_t largest = 0;
   for (uint32_t i = 0; i < count; i++) largest = symbols[i] > largest ? symbols[i] : largest;
   return count == 0 || largest < known;
 }
 
-/* `bits` has 16 readable bytes beyond its end. */
-static void add_symbol_bits(const struct tk_int_stream *stream, const uint8_t *symbols,
-                            uint32_t count, const uint8_t *bits, uint64_t *values) {
-  uint64_t position = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    unsigned width = stream->symbol_bits[symbols[i]];
-    const uint8_t *at = bits + (position >> 3);
-    unsigned shift = (unsigned)(position & 7);
-    uint64_t low = tk_load_u64(at) >> shift;
-    if (width > 56) low |= tk_load_u64(at + 7) >> shift << 56;
-    values[i] = stream->table[symbols[i]] + (low & tk_low_bits(width));
-    position += width;
-  }
+static uint64_t count_symbol_bits(const uint8_t *widths, const uint8_t *symbols, uint32_t count) {
+  uint64_t total = 0;
+  for (uint32_t i = 0; i < count; i++) total += widths[symbols[i]];
+  return total;
 }
 
-/* The scratch space is one byte a value for symbols, then a padded copy of the bits. */
+/* Values of a run of symbols, whose bits are at `position` and end before the last 16 bytes that
+ * may be read. Gives the position after them. */
+static uint64_t add_symbol_bits(const struct tk_int_stream *stream, const uint8_t *symbols,
+                                uint32_t count, const uint8_t *bits, uint64_t position,
+                                uint64_t *values) {
+  const uint8_t *widths = stream->symbol_bits;
+  const uint64_t *table = stream->table;
+  for (uint32_t i = 0; i < count; i++) {
+    unsigned width = widths[symbols[i]];
+    const uint8_t *at = bits + (position >> 3);
+    uint64_t low = tk_load_u64(at) >> (position & 7);
+    if (width > 56) low |= tk_load_u64(at + 7) >> (position & 7) << 56;
+    values[i] = table[symbols[i]] + (low & (((uint64_t)1 << width) - 1));
+    position += width;
+  }
+  return position;
+}
+
+/* Runs of this many symbols are checked at once: usually there are enough bits for the widest. */
+enum { SYMBOL_RUN = 64, BITS_SLACK = 16 };
+
+static enum tk_status add_bits(const struct tk_int_stream *stream, struct tk_byte_reader *reader,
+                               const uint8_t *symbols, uint32_t count, uint64_t *values,
+                               struct tk_error *error) {
+  size_t size = tk_byte_reader_remaining(reader);
+  const uint8_t *packed = tk_byte_reader_bytes(reader, size);
+  uint64_t bits = (uint64_t)size * 8;
+  uint64_t position = 0;
+  enum tk_status status = TK_OK;
+  uint8_t *padded = sqlite3_malloc64((sqlite3_uint64)size + BITS_SLACK);
+  if (!padded) return tk_nomem(error);
+  memcpy(padded, packed, size);
+  memset(padded + size, 0, BITS_SLACK);
+  for (uint32_t i = 0; i < count; i += SYMBOL_RUN) {
+    uint32_t run = count - i < SYMBOL_RUN ? count - i : SYMBOL_RUN;
+    if (bits - position < (uint64_t)SYMBOL_RUN * 64 &&
+        count_symbol_bits(stream->symbol_bits, symbols + i, run) > bits - position) {
+      status = tk_corrupt(error, "bits of symbols end early");
+      break;
+    }
+    position = add_symbol_bits(stream, symbols + i, run, padded, position, values + i);
+  }
+  sqlite3_free(padded);
+  if (status == TK_OK && (position + 7) / 8 != size) {
+    status = tk_corrupt(error, "block has a wrong size");
+  }
+  return status;
+}
+
 static enum tk_status decode_symbols(const struct tk_int_stream *stream,
                                      struct tk_byte_reader *reader, uint32_t count,
                                      uint8_t *scratch, uint64_t *values, struct tk_error *error) {
@@ -247,20 +279,13 @@ static enum tk_status decode_symbols(const struct tk_int_stream *stream,
   if (!symbols_are_known(scratch, count, stream->table_count)) {
     return tk_corrupt(error, "unknown symbol");
   }
-  uint64_t bits = total_symbol_bits(stream, scratch, count);
-  size_t size = (size_t)((bits + 7) / 8);
-  const uint8_t *packed = tk_byte_reader_bytes(reader, size);
-  if (!packed) return tk_corrupt(error, "bits of symbols end early");
-  if (bits == 0) {
-    for (uint32_t i = 0; i < count; i++) values[i] = stream->table[scratch[i]];
-    return TK_OK;
+  if (tk_byte_reader_remaining(reader) > 0) {
+    return add_bits(stream, reader, scratch, count, values, error);
   }
-  uint8_t *padded = sqlite3_malloc64(size + 16);
-  if (!padded) return tk_nomem(error);
-  memcpy(padded, packed, size);
-  memset(padded + size, 0, 16);
-  add_symbol_bits(stream, scratch, count, padded, values);
-  sqlite3_free(padded);
+  if (count_symbol_bits(stream->symbol_bits, scratch, count) > 0) {
+    return tk_corrupt(error, "bits of symbols end early");
+  }
+  for (uint32_t i = 0; i < count; i++) values[i] = stream->table[scratch[i]];
   return TK_OK;
 }
 
