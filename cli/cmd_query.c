@@ -193,30 +193,20 @@ static int run_statements(sqlite3 *db, const char *sql, const struct tk_text_lis
   return TK_EXIT_USAGE;
 }
 
-static int run_query(const struct tk_command *command, int argc, char **argv) {
-  struct query_options options = {0};
-  int exit_code = TK_EXIT_OK;
-  int operands = tk_options_parse(command, argc, argv, &options, &exit_code);
-  if (operands < 0) return exit_code;
-  if (options.file && operands > 1) {
-    tk_complain("query: give the SQL once: as an argument or with --file");
-    return TK_EXIT_USAGE;
-  }
-  if (!check_parameters(&options.parameters)) return TK_EXIT_USAGE;
-
+static int query_store(const struct query_options *options, const char *path, const char *operand) {
   struct tk_terminal terminal = tk_terminal_of(stdout);
-  if (!options.format) options.format = terminal.is_terminal ? "table" : "csv";
-  struct tk_writer writer = {.format = tk_writer_format_find(options.format),
+  const char *format = options->format ? options->format : terminal.is_terminal ? "table" : "csv";
+  struct tk_writer writer = {.format = tk_writer_format_find(format),
                              .out = stdout,
                              .width = terminal.width,
                              .colour = terminal.colour,
-                             .no_headings = options.no_headings};
+                             .no_headings = options->no_headings};
   struct tk_store *store = NULL;
   char *sql = NULL;
-  exit_code = tk_open_store_for_reading(argv[0], &store);
-  if (exit_code == TK_EXIT_OK) sql = load_sql(&options, operands > 1 ? argv[1] : NULL, &exit_code);
+  int exit_code = tk_open_store_for_reading(path, &store);
+  if (exit_code == TK_EXIT_OK) sql = load_sql(options, operand, &exit_code);
   if (sql) {
-    exit_code = run_statements(tk_store_database(store), sql, &options.parameters, &writer);
+    exit_code = run_statements(tk_store_database(store), sql, &options->parameters, &writer);
     if (tk_writer_close(&writer) && exit_code == TK_EXIT_OK) {
       tk_complain("query: writing the result failed");
       exit_code = TK_EXIT_IO;
@@ -224,6 +214,21 @@ static int run_query(const struct tk_command *command, int argc, char **argv) {
   }
   free(sql);
   tk_store_close(store);
+  return exit_code;
+}
+
+static int run_query(const struct tk_command *command, int argc, char **argv) {
+  struct query_options options = {0};
+  int exit_code = TK_EXIT_OK;
+  int operands = tk_options_parse(command, argc, argv, &options, &exit_code);
+  if (operands > 1 && options.file) {
+    tk_complain("query: give the SQL once: as an argument or with --file");
+    exit_code = TK_EXIT_USAGE;
+  } else if (operands > 0 && !check_parameters(&options.parameters)) {
+    exit_code = TK_EXIT_USAGE;
+  } else if (operands > 0) {
+    exit_code = query_store(&options, argv[0], operands > 1 ? argv[1] : NULL);
+  }
   tk_text_list_reset(&options.parameters);
   return exit_code;
 }

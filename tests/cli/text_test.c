@@ -11,7 +11,7 @@
 
 static bool is_text(struct tk_text_buffer *buffer, const char *expected) {
   size_t size = strlen(expected);
-  bool equal = buffer->size == size && memcmp(buffer->data, expected, size) == 0;
+  bool equal = buffer->size == size && (size == 0 || memcmp(buffer->data, expected, size) == 0);
   if (!equal) printf("# got: %.*s\n", (int)buffer->size, buffer->data ? buffer->data : "");
   tk_text_buffer_reset(buffer);
   return equal;
