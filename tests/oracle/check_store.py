@@ -7,8 +7,9 @@
 
 Compared are the answer sheet (otlp_truth.py against sql_truth.py; or `--truth` instead of the former) and
 what each query of `--queries` answers on the store and on plain tables of the same dumps. Then the
-dumps are ingested once more, and the sheet must still be the same. Exit code 1: something differs;
-77: a dump is not there, or the sqlite3 shell."""
+dumps are ingested once more, and the sheet must still be the same. Exit code 1: something
+differs; 77: a dump is not there, or the sqlite3 shell. Paths may name
+environment variables, as $TK_SHARED_DATA/trainticket/trainticket.otlp.jsonl.zst."""
 import argparse
 import json
 import math
@@ -95,13 +96,14 @@ def main():
     parser.add_argument("--truth")
     parser.add_argument("dumps", nargs="+")
     arguments = parser.parse_args()
+    arguments.dumps = [os.path.expandvars(path) for path in arguments.dumps]
     missing = [path for path in arguments.dumps if not os.path.exists(path)]
     if missing or not shutil.which("sqlite3"):
         print("skipped, not there:", *missing or ["sqlite3"])
         sys.exit(SKIPPED)
 
     if arguments.truth:
-        expected = json.loads(pathlib.Path(arguments.truth).read_text(encoding="utf-8"))
+        expected = json.loads(pathlib.Path(os.path.expandvars(arguments.truth)).read_text(encoding="utf-8"))
     else:
         expected = otlp_truth.answer_sheet(arguments.dumps)
     checker = Checker()
