@@ -94,13 +94,14 @@ struct tk_segment_column {
   bool in_extras;    /**< values are spread over TK_COL_EXTRA rather than in a chunk of their own */
   bool has_filter;   /**< tk_reader_may_contain can answer */
   struct tk_text key; /**< attribute columns only */
-  uint32_t value_count;
+  uint32_t value_count; /**< in_extras: how many items (spans, events, links) have it */
   uint32_t distinct_count; /**< TEXT: at least 1 if there are values; an estimate without dictionary */
-  int64_t int_min, int_max; /**< INT columns with values */
+  int64_t int_min, int_max; /**< INT columns with values; in_extras: the whole range */
   uint32_t chunk_size;
   uint64_t chunk_hash;
   const uint32_t *granule_first_value; /**< attribute and per-event/link columns: index of the first
-                                            value at or after each row granule; else NULL */
+                                            value at or after each row granule (rows.count
+                                            entries); NULL for others and for in_extras */
 };
 
 /** Attributes that many spans (events, links) share: which, and in which order. */
@@ -150,11 +151,16 @@ uint32_t tk_segment_granule_of_row(const struct tk_segment *segment, uint32_t ro
 /* ---- values ----
  *
  * Everywhere below `granule` is a row granule, or TK_ALL for the whole segment. What was asked for
- * once is kept, so asking again is cheap (one atomic load), but hoist it out of row loops. */
+ * once is kept, so asking again is cheap (one atomic load), but hoist it out of row loops.
+ *
+ * Values by which others index are checked when they are decoded: resource, scope and keyset codes
+ * are below the counts they refer to (a keyset code is 0 where there are no keysets: no attributes),
+ * depths below the number of rows, entries of ROW columns ascend and are below what they index. */
 
 #define TK_ALL UINT32_MAX
 
-/** Opened column `index` (see column_codec.h); nothing is decoded yet. */
+/** Opened column `index` (see column_codec.h); nothing is decoded yet, but FIXED columns and those
+ * in_extras, which are whole. A column of type EMPTY has a value_count and no arrays. */
 enum tk_status tk_reader_column(struct tk_reader *reader, const struct tk_segment *segment,
                                 uint32_t index, const struct tk_column **column_out,
                                 struct tk_error *error);
@@ -234,12 +240,14 @@ enum tk_status tk_reader_find_trace(struct tk_reader *reader, const uint8_t trac
                                     struct tk_error *error);
 
 /** Complete spans [first_row, first_row + row_count), as they came in. Everything they point to is
- * in `arena`. `spans_out` has row_count entries. */
+ * in `arena`, but resource and scope: they are the reader's, valid until it is closed. `spans_out`
+ * has row_count entries. */
 enum tk_status tk_reader_spans(struct tk_reader *reader, const struct tk_segment *segment,
                                uint32_t first_row, uint32_t row_count, struct tk_arena *arena,
                                struct tk_span *spans_out, struct tk_error *error);
 
-/** Attributes of a span, event or link (`item`: row, event or link index) alone. */
+/** Attributes of a span, event or link (`item`: row, event or link index) alone. Counts through the
+ * granule of the item each time: for many rows in sequence use tk_reader_spans. */
 enum tk_status tk_reader_attributes(struct tk_reader *reader, const struct tk_segment *segment,
                                     enum tk_attribute_scope scope, uint32_t item,
                                     struct tk_arena *arena, struct tk_attributes *attributes_out,
@@ -247,7 +255,8 @@ enum tk_status tk_reader_attributes(struct tk_reader *reader, const struct tk_se
 
 /* ---- the process-wide cache ---- */
 
-/** Budget in bytes of decoded columns; the default is 256 MiB. */
+/** Budget in bytes of what is kept in memory of segments: directories, chunks, decoded columns,
+ * filters; the default is 256 MiB. What is in use can exceed it. */
 void tk_segment_cache_set_budget(uint64_t bytes);
 uint64_t tk_segment_cache_used(void);
 /** Frees what is not in use (before unloading, and for leak checks in tests). */
