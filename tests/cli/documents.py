@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """--help, the man page, the completion and the README name the same commands and options."""
 import re
+import subprocess
 
-from support import HERE, Run, run_tests
+from support import FIXTURES, HERE, Run, run_tests
 
 ROOT = HERE.parent.parent
 MAN = (ROOT / 'docs/tracekeep.1').read_text(encoding='utf-8').replace('\\-', '-')
@@ -59,6 +60,19 @@ def every_choice_is_completed(folder):
                 assert f"{command}:--{option}" in COMPLETION and f"choices='{value.replace('|', ' ')}'" in COMPLETION, f'{command} --{option}'
 
 
+def complete(*words):
+    script = 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tracekeep; printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(['bash', '-c', script, str(ROOT / 'cli/completion/tracekeep.bash'), 'tracekeep', *words], capture_output=True, check=True)
+    return done.stdout.decode().split()
+
+
+def bash_completes_commands_options_and_choices(folder):
+    assert complete('in') == ['ingest', 'info'] and 'query' in complete('')
+    assert complete('trace', '--e') == ['--events']
+    assert complete('query', '-f', 'm') == ['markdown'] and complete('info', '--format', '') == ['text', 'json']
+    assert complete('help', 'ch') == ['check'] and complete('check', f'{FIXTURES}/sh') == [f'{FIXTURES}/shop.jsonl']
+
+
 def help_fits_a_terminal(folder):
     for words in [['--help']] + [[command, '--help'] for command in commands()]:
         for line in Run(*words).stdout.decode().splitlines():
@@ -75,4 +89,4 @@ def the_readme_names_only_what_there_is(folder):
 
 if __name__ == '__main__':
     run_tests([the_man_page_has_every_option_and_no_other, the_man_page_has_the_choices_and_the_exit_codes, the_completion_has_every_command_and_option,
-               every_choice_is_completed, help_fits_a_terminal, the_readme_names_only_what_there_is])
+               every_choice_is_completed, bash_completes_commands_options_and_choices, help_fits_a_terminal, the_readme_names_only_what_there_is])
