@@ -289,6 +289,71 @@ def check_types(db, columns, problems):
             problems.append(f'values of {columns[begin:begin + 20]} differ: {wrong}')
 
 
+def find_parent(span, by_id):
+    """A server or consumer among several spans with that id, then the earliest; never itself."""
+    found = [other for other in by_id.get(span['parent_span_id'], []) if other is not span]
+    return min(found, key=lambda o: (o['kind'] not in ('server', 'consumer'), o['order']), default=None)
+
+
+def self_time(span, children):
+    begin, end = span['start'], span['start'] + span['duration_ns']
+    left, reached = max(end - begin, 0), begin
+    for child in sorted(children, key=lambda c: c['order']):
+        child_end = min(child['start'] + max(child['duration_ns'], 0), end)
+        child_begin = max(child['start'], reached)
+        if child['duration_ns'] > 0 and child_end > child_begin and span['duration_ns'] > 0:
+            left -= child_end - child_begin
+            reached = child_end
+    return left
+
+
+def check_trace(spans, problems):
+    by_id, children = {}, {}
+    for span in spans:
+        span['start'] = span['start_ns'] % 2**64
+        span['order'] = (span['start'], span['span_id'], span['kind'])
+        by_id.setdefault(span['span_id'], []).append(span)
+    for span in spans:
+        span['parent'] = find_parent(span, by_id) if span['parent_span_id'] else None
+    for span in spans:  # a cycle is entered at its earliest span: only count what is not on or below one
+        above, at = 0, span
+        while at['parent'] and above <= len(spans):
+            above, at = above + 1, at['parent']
+        span['expected_depth'] = above if above <= len(spans) else None
+        if span['parent'] and span['expected_depth'] is not None:
+            children.setdefault(id(span['parent']), []).append(span)
+    checked = 0
+    for span in spans:
+        if span['expected_depth'] is None:
+            continue
+        below = children.get(id(span), [])
+        expected = (span['expected_depth'], len(below), self_time(span, below), int(not span['parent_span_id']))
+        found = (span['depth'], span['child_count'], span['self_time_ns'], span['is_root'])
+        checked += 1
+        if expected != found:
+            problems.append(f'{span["trace_id"]} {span["span_id"]}: depth, child_count, self_time_ns, is_root are {found}, '
+                            f'expected {expected}')
+    return checked
+
+
+def check_trees(db, problems):
+    """depth, child_count, self_time_ns and is_root against a plain reading of what they mean."""
+    names = ('trace_id', 'span_id', 'parent_span_id', 'kind', 'start_ns', 'duration_ns', 'depth', 'child_count',
+             'self_time_ns', 'is_root')
+    traces, checked = {}, 0
+    for row in db.execute(f'SELECT {",".join(names)} FROM plain'):
+        traces.setdefault(row[0], []).append(dict(zip(names, row)))
+    for spans in traces.values():
+        checked += check_trace(spans, problems)
+    assert checked > 100, 'hardly any span has a tree'
+    db.execute('CREATE TABLE copy.sums AS SELECT trace_id, count(*) AS n, sum(self_time_ns) AS own FROM plain '
+               'GROUP BY trace_id COLLATE BINARY')
+    for trace_id, count, own in db.execute('SELECT * FROM sums ORDER BY random() LIMIT 40').fetchall():
+        found = db.execute('SELECT count(*), sum(self_time_ns) FROM trace_tree(?)', (trace_id,)).fetchone()
+        if found != (count, own):
+            problems.append(f'trace_tree({trace_id!r}): {found}, expected {(count, own)}')
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('tracekeep')
@@ -314,6 +379,7 @@ def main():
         data = Data(db, random.Random(arguments.seed))
         queries, problems = Queries(data), []
         check_types(db, data.columns, problems)
+        check_trees(db, problems)
         for number in range(arguments.queries):
             query, ordered = queries.make()
             if arguments.verbose:
