@@ -134,10 +134,10 @@ static void give_scope(sqlite3_context *context, const void *data, int column) {
       sqlite3_result_int64(context, row->scope->id);
       break;
     case 1:
-      give_text(context, scope->name);
+      if (scope->name.size > 0) tk_result_text(context, scope->name);
       break;
     case 2:
-      give_text(context, scope->version);
+      if (scope->version.size > 0) tk_result_text(context, scope->version);
       break;
     case 3:
       give_attributes(context, &scope->attributes);

@@ -733,6 +733,17 @@ static enum tk_status give_text(struct items_cursor *cursor, sqlite3_context *co
   return status;
 }
 
+/* As `spans` does: what is not there is NULL, not "". */
+static enum tk_status give_text_if_any(struct items_cursor *cursor, sqlite3_context *context,
+                                       enum tk_column_number number, uint32_t index,
+                                       struct tk_error *error) {
+  struct tk_text text;
+  enum tk_status status =
+      tk_text_value(reader_of(cursor), cursor->segment, number, index, &text, error);
+  if (status == TK_OK && text.size > 0) tk_result_text(context, text);
+  return status;
+}
+
 static enum tk_status give_time(struct items_cursor *cursor, sqlite3_context *context,
                                 const struct item *item, enum source source,
                                 struct tk_error *error) {
@@ -802,7 +813,7 @@ static enum tk_status give_value(struct items_cursor *cursor, sqlite3_context *c
     case LINKED_SPAN_ID:
       return give_hex(cursor, context, TK_COL_LINK_SPAN_ID, item->index, 8, error);
     case TRACE_STATE:
-      return give_text(cursor, context, TK_COL_LINK_TRACE_STATE, item->index, error);
+      return give_text_if_any(cursor, context, TK_COL_LINK_TRACE_STATE, item->index, error);
     case FLAGS:
       return give_int(cursor, context, TK_COL_LINK_FLAGS, item->index, error);
     case ATTRIBUTES:

@@ -101,7 +101,7 @@ ORACLES = {
         """SELECT id, service, span_count, error_count, first_seen_ns, last_seen_ns, attributes
            FROM resources WHERE span_count > 0"""),
     "scopes": (
-        """SELECT coalesce(scope_name, ''), coalesce(scope_version, ''), count(*), min(start_ns),
+        """SELECT scope_name, scope_version, count(*), min(start_ns),
                   max(start_ns) FROM spans GROUP BY 1, 2""",
         "SELECT name, version, span_count, first_seen_ns, last_seen_ns FROM scopes WHERE span_count > 0"),
     "segments": (
@@ -146,7 +146,7 @@ def check_written(db, truth, label):
              for s in truth.spans for i, e in enumerate(s["events"])],
             db.execute("SELECT trace_id, span_id, ordinal, time_ns, name, service, span_name FROM span_events"))
     compare(f"{label}: span_links as written",
-            [(s["trace_id"], s["span_id"], i, k["trace_id"], k["span_id"], k["trace_state"], k["flags"])
+            [(s["trace_id"], s["span_id"], i, k["trace_id"], k["span_id"], k["trace_state"] or None, k["flags"])
              for s in truth.spans for i, k in enumerate(s["links"])],
             db.execute("""SELECT trace_id, span_id, ordinal, linked_trace_id, linked_span_id, trace_state,
                                  flags FROM span_links"""))
