@@ -648,10 +648,10 @@ static void the_size_of_segments_changes_no_content(void) {
 static const struct script two_scripts[] = {
     {.name = "first", .seed = 21, .batch_count = 12, .spans_per_batch = 20, .trace_spans = 6},
     {.name = "second",
-     .seed = 22,
+     .seed = 21,
      .batch_count = 11,
      .spans_per_batch = 21,
-     .trace_spans = 7,
+     .trace_spans = 6,
      .first_span = 100}};
 
 /* Ingests with an abort after every `stride` batches until the end is reached. */

@@ -63,8 +63,13 @@ static void add_span(struct tk_batch *batch, const struct script *script, uint64
   add_details(batch, span, n, pick);
 }
 
+/* Scripts of another name are another source, though they may have the same spans. */
+static uint64_t head_hash(const struct script *script) {
+  return tk_hash64(script->name, strlen(script->name)) ^ script->seed;
+}
+
 static uint64_t hash_up_to(const struct script *script, uint64_t offset) {
-  const uint64_t words[2] = {script->seed, offset};
+  const uint64_t words[2] = {head_hash(script), offset};
   return offset == 0 ? tk_hash64("", 0) : tk_hash64(words, sizeof words);
 }
 
@@ -97,8 +102,8 @@ static enum tk_status ingest_source(struct tk_ingest *ingest, const struct scrip
   const struct tk_progress *continued = NULL;
   const uint64_t end = (uint64_t)script->batch_count * BATCH_BYTES;
   size_t count = 0;
-  enum tk_status status = tk_ingest_find_progress(ingest, script->name, script->seed, candidates,
-                                                  CANDIDATES, &count, error);
+  enum tk_status status = tk_ingest_find_progress(ingest, script->name, head_hash(script),
+                                                  candidates, CANDIDATES, &count, error);
   for (size_t i = 0; i < count && !continued; i++) {
     if (candidates[i].offset <= end &&
         candidates[i].hash == hash_up_to(script, candidates[i].offset)) {
@@ -106,7 +111,8 @@ static enum tk_status ingest_source(struct tk_ingest *ingest, const struct scrip
     }
   }
   if (status == TK_OK) {
-    status = tk_ingest_source_begin(ingest, script->name, "script", script->seed, continued, error);
+    status =
+        tk_ingest_source_begin(ingest, script->name, "script", head_hash(script), continued, error);
   }
   const uint64_t offset = continued ? continued->offset : 0;
   for (uint32_t i = (uint32_t)(offset / BATCH_BYTES); i < script->batch_count; i++) {
