@@ -289,8 +289,11 @@ int tk_spans_plan(sqlite3_index_info *info, const struct spans_columns *columns,
   }
   finish_estimate(info, &estimate, statistics, count);
   plan_order(info, columns, estimate.rows, items, words);
+  bool failed = sqlite3_str_errcode(items) || sqlite3_str_errcode(words);
   char *item_text = sqlite3_str_finish(items), *word_text = sqlite3_str_finish(words);
-  info->idxStr = sqlite3_mprintf("%s|%s", item_text ? item_text : "", word_text ? word_text : "");
+  if (!failed) { /* of nothing appended sqlite3_str_finish makes NULL, too */
+    info->idxStr = sqlite3_mprintf("%s|%s", item_text ? item_text : "", word_text ? word_text : "");
+  }
   info->needToFreeIdxStr = 1;
   sqlite3_free(item_text);
   sqlite3_free(word_text);

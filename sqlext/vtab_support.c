@@ -79,11 +79,31 @@ static struct tk_reader *find_reader(sqlite3 *db, const char *schema) {
   return found;
 }
 
+/* Says it in words that help where there is no store at all. */
+static enum tk_status check_for_store(sqlite3 *db, const char *schema, struct tk_error *error) {
+  sqlite3_stmt *statement = NULL;
+  char *sql = sqlite3_mprintf("SELECT count(*) FROM \"%w\".sqlite_schema WHERE name = 'tk_segment'",
+                              schema);
+  if (!sql) return tk_nomem(error);
+  int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+  bool found = false;
+  sqlite3_free(sql);
+  if (rc == SQLITE_OK) {
+    found = sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0) > 0;
+    rc = sqlite3_finalize(statement);
+  }
+  if (rc == SQLITE_NOMEM) return tk_nomem(error);
+  if (rc != SQLITE_OK || found) return TK_OK; /* what else is wrong, the reader says better */
+  return tk_fail(error, TK_INVALID,
+                 "schema \"%s\" holds no tracekeep store; `tracekeep ingest` makes one", schema);
+}
+
 enum tk_status tk_shared_reader_acquire(sqlite3 *db, const char *schema,
                                         struct tk_reader **reader_out, struct tk_error *error) {
   enum tk_status status;
 
   if ((*reader_out = find_reader(db, schema)) != NULL) return TK_OK;
+  if ((status = check_for_store(db, schema, error)) != TK_OK) return status;
   struct shared_reader *shared = sqlite3_malloc64(sizeof *shared);
   if (!shared) return tk_nomem(error);
   *shared = (struct shared_reader){.references = 1};
