@@ -332,15 +332,16 @@ static void gather_external_parents(struct tk_segment_writer *writer) {
 
 /* ---- resources and scopes ---- */
 
-/* Spans of a batch share pointers, so the last few pointers answer nearly all look-ups. */
+/* Spans of a batch share pointers, so pointers seen lately answer nearly all look-ups. */
+enum { CACHE_LINES = 4096 };
 struct code_cache {
-  const void *pointers[256];
-  uint32_t codes[256];
+  const void *pointers[CACHE_LINES];
+  uint32_t codes[CACHE_LINES];
 };
 
 static size_t cache_line(const void *pointer) {
   const uintptr_t address = (uintptr_t)pointer;
-  return (address >> 4 ^ address >> 12) % 256;
+  return (address >> 4 ^ address >> 16) % CACHE_LINES;
 }
 
 typedef void encode_entry(struct tk_byte_writer *out, const void *entry);
@@ -421,20 +422,24 @@ static void gather_owners(struct tk_segment_writer *writer) {
   const uint32_t count = writer->order.span_count;
   int64_t *resources = allocate(writer, count, sizeof *resources);
   int64_t *scopes = allocate(writer, count, sizeof *scopes);
-  struct code_cache resource_cache = {0}, scope_cache = {0};
+  struct code_cache *resource_cache = allocate(writer, 1, sizeof *resource_cache);
+  struct code_cache *scope_cache = allocate(writer, 1, sizeof *scope_cache);
+  if (writer->state->failed) return;
+  memset(resource_cache, 0, sizeof *resource_cache);
+  memset(scope_cache, 0, sizeof *scope_cache);
   for (uint32_t row = 0; row < count && !writer->state->failed; row++) {
     const struct tk_span *span = writer->order.rows[row];
     const size_t r = cache_line(span->resource), s = cache_line(span->scope);
-    if (resource_cache.pointers[r] != span->resource) {
-      resource_cache.codes[r] = resource_code(writer, span->resource);
-      resource_cache.pointers[r] = span->resource;
+    if (resource_cache->pointers[r] != span->resource) {
+      resource_cache->codes[r] = resource_code(writer, span->resource);
+      resource_cache->pointers[r] = span->resource;
     }
-    if (scope_cache.pointers[s] != span->scope) {
-      scope_cache.codes[s] = scope_code(writer, span->scope);
-      scope_cache.pointers[s] = span->scope;
+    if (scope_cache->pointers[s] != span->scope) {
+      scope_cache->codes[s] = scope_code(writer, span->scope);
+      scope_cache->pointers[s] = span->scope;
     }
-    resources[row] = resource_cache.codes[r];
-    scopes[row] = scope_cache.codes[s];
+    resources[row] = resource_cache->codes[r];
+    scopes[row] = scope_cache->codes[s];
   }
   if (writer->state->failed) return;
   writer->directory.resource_count = writer->resource_count;
