@@ -47,7 +47,10 @@ static void decode(const uint8_t *chunk, size_t size, enum tk_column_kind kind, 
   struct tk_error error = {{0}};
   enum tk_status status = tk_column_open(&column, chunk, size, kind, count, granules, &error);
   if (status == TK_OK) status = tk_column_decode_all(&column, &error);
-  if (status == TK_OK && read_all(&column) == UINT64_MAX) status = TK_OK; /* keeps the reads */
+  if (status == TK_OK) {
+    volatile uint64_t sum = read_all(&column);
+    (void)sum;
+  }
   require(status == TK_OK || status == TK_NOMEM || status == TK_CORRUPT);
   require(status == TK_OK || error.message[0]);
   tk_column_close(&column);

@@ -268,7 +268,10 @@ static enum tk_status read_damaged(const uint8_t *bytes, size_t size, enum tk_co
   memcpy(copy, bytes, size);
   enum tk_status status = tk_column_open(&column, copy, size, kind, count, granules, NULL);
   if (status == TK_OK) status = tk_column_decode_all(&column, NULL);
-  if (status == TK_OK && touch(&column) == UINT64_MAX) puts("# such a sum is not expected");
+  if (status == TK_OK) {
+    volatile uint64_t sum = touch(&column);
+    (void)sum;
+  }
   tk_column_close(&column);
   free(copy);
   return status;
