@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: MIT
- * Input is looked at through a window, `begin` to `end` of a buffer that moves along the stream and
- * grows when a record needs it. Positions within a record count from `begin`, so they survive both.
- *
  * Most files are lines. A line from '{' to '}' is taken as a record without looking inside, unless
  * what follows could only continue a value: after the '}' that ends a whole value no JSON goes on
  * with ',', ']' or '}'. Everything else goes through the scanner. A document that is split leaves
@@ -14,14 +11,10 @@
 
 #include "cli/input/json.h"
 #include "cli/input/json_scanner.h"
+#include "cli/input/window.h"
 #include "tracekeep/span.h"
 
-enum {
-  READ_SIZE = 256 * 1024,
-  FIRST_CAPACITY = 1024 * 1024,
-  LOOK_AHEAD_LIMIT = 4096,
-  LEVEL_LIMIT = 8
-};
+enum { LOOK_AHEAD_LIMIT = 4096, LEVEL_LIMIT = 8 };
 
 enum level_kind {
   LEVEL_DOCUMENT, /* the object that a split document is */
@@ -36,118 +29,15 @@ struct level {
 };
 
 struct tk_splitter {
-  struct tk_byte_source *source;
+  struct tk_window window;
   struct tk_splitter_options options;
   const struct tk_split_keys *keys; /* may be NULL */
-  char *buffer;
-  size_t capacity; /* without the padding */
-  size_t begin;
-  size_t end;
-  bool source_ended;
   bool finished;
-  uint64_t offset; /* of buffer[begin] */
-  uint64_t line;
-  struct tk_hash hash;
-  uint64_t watch_offset;
-  uint64_t watch_hash;
-  bool watching;
   struct level levels[LEVEL_LIMIT];
   uint32_t level_count;
   struct tk_json_scanner scanner;
-  bool in_fault; /* what is consumed goes to fault_text, as far as it fits */
-  size_t fault_size;
-  char fault_text[TK_ISSUE_RAW_LIMIT];
   char fault_message[192];
 };
-
-/* ---- the window ---- */
-
-static enum tk_status make_room(struct tk_splitter *splitter, struct tk_error *error) {
-  const size_t used = splitter->end - splitter->begin;
-  if (splitter->capacity - splitter->end >= READ_SIZE) return TK_OK;
-  if (splitter->begin > 0) {
-    memmove(splitter->buffer, splitter->buffer + splitter->begin, used);
-    splitter->begin = 0;
-    splitter->end = used;
-  }
-  if (splitter->capacity - used >= READ_SIZE) return TK_OK;
-  const size_t capacity = splitter->capacity ? splitter->capacity * 2 : FIRST_CAPACITY;
-  char *buffer = sqlite3_realloc64(splitter->buffer, capacity + TK_JSON_PADDING);
-  if (!buffer) return tk_nomem(error);
-  splitter->buffer = buffer;
-  splitter->capacity = capacity;
-  return TK_OK;
-}
-
-/* Reads more, if there is more. */
-static enum tk_status refill(struct tk_splitter *splitter, struct tk_error *error) {
-  size_t size = 0;
-  if (splitter->source_ended) return TK_OK;
-  enum tk_status status = make_room(splitter, error);
-  if (status != TK_OK) return status;
-  status = tk_byte_source_read(splitter->source, splitter->buffer + splitter->end,
-                               splitter->capacity - splitter->end, &size, error);
-  splitter->end += size;
-  splitter->source_ended = size == 0;
-  memset(splitter->buffer + splitter->end, 0, TK_JSON_PADDING);
-  return status;
-}
-
-static size_t available(const struct tk_splitter *splitter) {
-  return splitter->end - splitter->begin;
-}
-
-static const char *at(const struct tk_splitter *splitter, size_t position) {
-  return splitter->buffer + splitter->begin + position;
-}
-
-/* Makes byte `position` readable if there is one; afterwards position < available() tells. */
-static enum tk_status reach(struct tk_splitter *splitter, size_t position, struct tk_error *error) {
-  enum tk_status status = TK_OK;
-  while (status == TK_OK && position >= available(splitter) && !splitter->source_ended) {
-    status = refill(splitter, error);
-  }
-  return status;
-}
-
-static void quote_fault(struct tk_splitter *splitter, const char *bytes, size_t size) {
-  const size_t room = sizeof splitter->fault_text - splitter->fault_size;
-  if (size > room) size = room;
-  memcpy(splitter->fault_text + splitter->fault_size, bytes, size);
-  splitter->fault_size += size;
-}
-
-static void hash_bytes(struct tk_splitter *splitter, const char *bytes, size_t size) {
-  const uint64_t watched = splitter->watch_offset - splitter->offset;
-  if (splitter->watching && splitter->watch_offset >= splitter->offset && watched <= size) {
-    struct tk_hash hash = splitter->hash;
-    tk_hash_update(&hash, bytes, (size_t)watched);
-    splitter->watch_hash = tk_hash_digest(&hash);
-    splitter->watching = false;
-  }
-  tk_hash_update(&splitter->hash, bytes, size);
-  if (splitter->in_fault) quote_fault(splitter, bytes, size);
-}
-
-static void consume(struct tk_splitter *splitter, size_t size) {
-  const char *bytes = at(splitter, 0);
-  const char *end = bytes + size;
-  hash_bytes(splitter, bytes, size);
-  while (bytes < end && (bytes = memchr(bytes, '\n', (size_t)(end - bytes)))) {
-    splitter->line++;
-    bytes++;
-  }
-  splitter->begin += size;
-  splitter->offset += size;
-}
-
-/* As consume, where the only line end is known to be the last byte, if `newline`. */
-static void consume_line(struct tk_splitter *splitter, size_t size, bool newline) {
-  hash_bytes(splitter, at(splitter, 0), size);
-  splitter->line += newline;
-  splitter->begin += size;
-  splitter->offset += size;
-}
 
 static bool is_space(char byte) {
   return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
@@ -157,8 +47,9 @@ static bool is_space(char byte) {
 static enum tk_status skip_space(struct tk_splitter *splitter, size_t *position,
                                  struct tk_error *error) {
   enum tk_status status;
-  while ((status = reach(splitter, *position, error)) == TK_OK && *position < available(splitter) &&
-         is_space(*at(splitter, *position))) {
+  while ((status = tk_window_reach(&splitter->window, *position, error)) == TK_OK &&
+         *position < tk_window_available(&splitter->window) &&
+         is_space(*tk_window_at(&splitter->window, *position))) {
     ++*position;
   }
   return status;
@@ -168,11 +59,13 @@ static enum tk_status skip_space(struct tk_splitter *splitter, size_t *position,
 static enum tk_status consume_space(struct tk_splitter *splitter, struct tk_error *error) {
   for (;;) {
     size_t size = 0;
-    const enum tk_status status = reach(splitter, 0, error);
+    const enum tk_status status = tk_window_reach(&splitter->window, 0, error);
     if (status != TK_OK) return status;
-    while (size < available(splitter) && is_space(*at(splitter, size))) size++;
-    consume(splitter, size);
-    if (available(splitter) > 0 || splitter->source_ended) return TK_OK;
+    while (size < tk_window_available(&splitter->window) &&
+           is_space(*tk_window_at(&splitter->window, size)))
+      size++;
+    tk_window_consume(&splitter->window, size);
+    if (tk_window_available(&splitter->window) > 0 || splitter->window.source_ended) return TK_OK;
   }
 }
 
@@ -183,11 +76,11 @@ static void emit(struct tk_splitter *splitter, enum tk_record_kind kind, size_t 
                  struct tk_record *record) {
   *record = (struct tk_record){.kind = kind,
                                .size = (uint32_t)size,
-                               .text = at(splitter, 0),
-                               .begin_offset = splitter->offset,
-                               .line = splitter->line};
-  consume(splitter, size);
-  record->end_offset = splitter->offset;
+                               .text = tk_window_at(&splitter->window, 0),
+                               .begin_offset = splitter->window.offset,
+                               .line = splitter->window.line};
+  tk_window_consume(&splitter->window, size);
+  record->end_offset = splitter->window.offset;
 }
 
 /* The rest of a top-level value's line belongs to its record, if it is empty. */
@@ -195,9 +88,9 @@ static enum tk_status take_line_end(struct tk_splitter *splitter, size_t *size,
                                     struct tk_error *error) {
   size_t position = *size;
   enum tk_status status;
-  while ((status = reach(splitter, position, error)) == TK_OK && position < available(splitter) &&
-         position - *size < LOOK_AHEAD_LIMIT) {
-    const char byte = *at(splitter, position);
+  while ((status = tk_window_reach(&splitter->window, position, error)) == TK_OK &&
+         position < tk_window_available(&splitter->window) && position - *size < LOOK_AHEAD_LIMIT) {
+    const char byte = *tk_window_at(&splitter->window, position);
     if (!is_space(byte)) return TK_OK;
     position++;
     if (byte == '\n') {
@@ -221,32 +114,35 @@ static enum tk_status emit_top_level(struct tk_splitter *splitter, enum tk_recor
 /* ---- faults ---- */
 
 static void begin_fault(struct tk_splitter *splitter, enum tk_rule rule, struct tk_record *record) {
-  splitter->in_fault = true;
-  splitter->fault_size = 0;
+  splitter->window.quoting = true;
+  splitter->window.quote_size = 0;
   *record = (struct tk_record){.kind = TK_RECORD_FAULT,
                                .rule = rule,
-                               .text = splitter->fault_text,
+                               .text = splitter->window.quote,
                                .message = splitter->fault_message,
-                               .begin_offset = splitter->offset,
-                               .line = splitter->line};
+                               .begin_offset = splitter->window.offset,
+                               .line = splitter->window.line};
 }
 
 static void end_fault(struct tk_splitter *splitter, struct tk_record *record) {
-  splitter->in_fault = false;
-  record->end_offset = splitter->offset;
-  record->size = (uint32_t)splitter->fault_size;
+  splitter->window.quoting = false;
+  record->end_offset = splitter->window.offset;
+  record->size = (uint32_t)splitter->window.quote_size;
 }
 
 /* Consumes the rest of the line. */
 static enum tk_status consume_to_line_end(struct tk_splitter *splitter, struct tk_error *error) {
   enum tk_status status;
-  while ((status = reach(splitter, 0, error)) == TK_OK && available(splitter) > 0) {
-    const char *newline = memchr(at(splitter, 0), '\n', available(splitter));
+  while ((status = tk_window_reach(&splitter->window, 0, error)) == TK_OK &&
+         tk_window_available(&splitter->window) > 0) {
+    const char *newline =
+        memchr(tk_window_at(&splitter->window, 0), '\n', tk_window_available(&splitter->window));
     if (newline) {
-      consume_line(splitter, (size_t)(newline + 1 - at(splitter, 0)), true);
+      tk_window_consume_line(&splitter->window,
+                             (size_t)(newline + 1 - tk_window_at(&splitter->window, 0)), true);
       return TK_OK;
     }
-    consume_line(splitter, available(splitter), false);
+    tk_window_consume_line(&splitter->window, tk_window_available(&splitter->window), false);
   }
   return status;
 }
@@ -255,13 +151,13 @@ static enum tk_status consume_to_line_end(struct tk_splitter *splitter, struct t
  * pretty-printing, too, begins lines with '{': there it must be an object that begins compactly. */
 static enum tk_status at_new_document(struct tk_splitter *splitter, uint64_t error_offset,
                                       bool *result, struct tk_error *error) {
-  const enum tk_status status = reach(splitter, 1, error);
-  const size_t left = available(splitter);
+  const enum tk_status status = tk_window_reach(&splitter->window, 1, error);
+  const size_t left = tk_window_available(&splitter->window);
   *result = left == 0;
   if (status != TK_OK || left == 0) return status;
-  const char first = *at(splitter, 0);
-  if (splitter->offset < error_offset) {
-    *result = first == '{' && left > 1 && *at(splitter, 1) == '"';
+  const char first = *tk_window_at(&splitter->window, 0);
+  if (splitter->window.offset < error_offset) {
+    *result = first == '{' && left > 1 && *tk_window_at(&splitter->window, 1) == '"';
   } else {
     *result = first == '{' || first == '[';
   }
@@ -285,11 +181,11 @@ static enum tk_status resynchronise(struct tk_splitter *splitter, uint64_t error
 static enum tk_status emit_garbage(struct tk_splitter *splitter, size_t position,
                                    const char *expected, struct tk_record *record,
                                    struct tk_error *error) {
-  const uint64_t error_offset = splitter->offset + position;
-  uint64_t line = splitter->line;
-  for (size_t i = 0; i < position; i++) line += *at(splitter, i) == '\n';
+  const uint64_t error_offset = splitter->window.offset + position;
+  uint64_t line = splitter->window.line;
+  for (size_t i = 0; i < position; i++) line += *tk_window_at(&splitter->window, i) == '\n';
   begin_fault(splitter, TK_RULE_JSON_SYNTAX, record);
-  const unsigned char byte = (unsigned char)*at(splitter, position);
+  const unsigned char byte = (unsigned char)*tk_window_at(&splitter->window, position);
   char found[16];
   snprintf(found, sizeof found, byte >= 0x20 && byte < 0x7F ? "'%c'" : "byte 0x%02X", byte);
   snprintf(splitter->fault_message, sizeof splitter->fault_message,
@@ -300,11 +196,12 @@ static enum tk_status emit_garbage(struct tk_splitter *splitter, size_t position
 
 /* Position of the first line after the window's first that begins compactly; 0: none. */
 static size_t find_later_document(const struct tk_splitter *splitter) {
-  const char *next = at(splitter, 0);
-  const char *end = next + available(splitter);
+  const char *next = tk_window_at(&splitter->window, 0);
+  const char *end = next + tk_window_available(&splitter->window);
   while ((next = memchr(next, '\n', (size_t)(end - next)))) {
     next++;
-    if (next[0] == '{' && next[1] == '"') return (size_t)(next - at(splitter, 0));
+    if (next[0] == '{' && next[1] == '"')
+      return (size_t)(next - tk_window_at(&splitter->window, 0));
   }
   return 0;
 }
@@ -313,16 +210,17 @@ static size_t find_later_document(const struct tk_splitter *splitter) {
  * used: then the next ingest of the grown file finds the record whole. */
 static enum tk_status emit_truncated(struct tk_splitter *splitter, struct tk_record *record,
                                      struct tk_error *error) {
-  const size_t size = available(splitter);
+  const size_t size = tk_window_available(&splitter->window);
   const size_t later = find_later_document(splitter);
   begin_fault(splitter, TK_RULE_RECORD_TRUNCATED, record);
   snprintf(splitter->fault_message, sizeof splitter->fault_message,
            "expected the rest of a record, found the end of the %s after %llu bytes",
-           tk_byte_source_truncated(splitter->source) ? "input (its last compressed frame is cut)"
-                                                      : "input",
+           tk_byte_source_truncated(splitter->window.source)
+               ? "input (its last compressed frame is cut)"
+               : "input",
            (unsigned long long)size);
-  if (later) return resynchronise(splitter, splitter->offset + size, record, error);
-  quote_fault(splitter, at(splitter, 0), size);
+  if (later) return resynchronise(splitter, splitter->window.offset + size, record, error);
+  tk_window_quote(&splitter->window, tk_window_at(&splitter->window, 0), size);
   end_fault(splitter, record);
   splitter->finished = true;
   return TK_OK;
@@ -338,13 +236,14 @@ static enum tk_status emit_too_long(struct tk_splitter *splitter, struct tk_reco
            "expected a record of at most %llu bytes; skipped it",
            (unsigned long long)splitter->options.record_limit);
   tk_json_scanner_init(scanner);
-  while ((status = reach(splitter, 0, error)) == TK_OK && available(splitter) > 0) {
-    const char *begin = at(splitter, 0);
-    const char *stop = tk_json_scan(scanner, begin, begin + available(splitter));
-    consume(splitter, (size_t)(stop - begin));
+  while ((status = tk_window_reach(&splitter->window, 0, error)) == TK_OK &&
+         tk_window_available(&splitter->window) > 0) {
+    const char *begin = tk_window_at(&splitter->window, 0);
+    const char *stop = tk_json_scan(scanner, begin, begin + tk_window_available(&splitter->window));
+    tk_window_consume(&splitter->window, (size_t)(stop - begin));
     if (scanner->state == TK_SCAN_DONE) break;
     if (scanner->state == TK_SCAN_ERROR) {
-      return resynchronise(splitter, splitter->offset, record, error);
+      return resynchronise(splitter, splitter->window.offset, record, error);
     }
   }
   end_fault(splitter, record);
@@ -361,10 +260,11 @@ static enum tk_status scan_value(struct tk_splitter *splitter, size_t *position,
   struct tk_json_scanner *scanner = &splitter->scanner;
   tk_json_scanner_init(scanner);
   for (;;) {
-    const enum tk_status status = reach(splitter, *position, error);
+    const enum tk_status status = tk_window_reach(&splitter->window, *position, error);
     if (status != TK_OK) return status;
-    const char *begin = at(splitter, 0);
-    const char *stop = tk_json_scan(scanner, begin + *position, begin + available(splitter));
+    const char *begin = tk_window_at(&splitter->window, 0);
+    const char *stop =
+        tk_json_scan(scanner, begin + *position, begin + tk_window_available(&splitter->window));
     *position = (size_t)(stop - begin);
     /* First of all, or it would matter how much was read at a time. */
     *result = SCAN_TOO_LONG;
@@ -374,7 +274,8 @@ static enum tk_status scan_value(struct tk_splitter *splitter, size_t *position,
     *result = SCAN_GARBAGE;
     if (scanner->state == TK_SCAN_ERROR) return TK_OK;
     *result = SCAN_TRUNCATED;
-    if (splitter->source_ended && *position >= available(splitter)) return TK_OK;
+    if (splitter->window.source_ended && *position >= tk_window_available(&splitter->window))
+      return TK_OK;
   }
 }
 
@@ -409,10 +310,11 @@ static enum tk_status scan_key(struct tk_splitter *splitter, size_t *position,
                                enum key_meaning *meaning, enum scan_result *result,
                                struct tk_error *error) {
   const size_t begin = *position;
-  enum tk_status status = reach(splitter, *position, error);
+  enum tk_status status = tk_window_reach(&splitter->window, *position, error);
   if (status != TK_OK) return status;
   *meaning = KEY_OTHER;
-  if (*position < available(splitter) && *at(splitter, *position) != '"') {
+  if (*position < tk_window_available(&splitter->window) &&
+      *tk_window_at(&splitter->window, *position) != '"') {
     splitter->scanner.expected = "a key";
     *result = SCAN_GARBAGE;
     return TK_OK;
@@ -421,20 +323,22 @@ static enum tk_status scan_key(struct tk_splitter *splitter, size_t *position,
   if (status != TK_OK || *result != SCAN_VALUE) return status;
   const size_t key_end = *position;
   if ((status = skip_space(splitter, position, error)) != TK_OK) return status;
-  if (*position >= available(splitter)) {
+  if (*position >= tk_window_available(&splitter->window)) {
     *result = SCAN_TRUNCATED;
     return TK_OK;
   }
-  if (*at(splitter, *position) != ':') {
+  if (*tk_window_at(&splitter->window, *position) != ':') {
     splitter->scanner.expected = "':' after a key";
     *result = SCAN_GARBAGE;
     return TK_OK;
   }
   ++*position;
   if ((status = skip_space(splitter, position, error)) != TK_OK) return status;
-  const char *key = at(splitter, begin + 1);
+  const char *key = tk_window_at(&splitter->window, begin + 1);
   const size_t size = key_end - begin - 2;
-  const char first = *position < available(splitter) ? *at(splitter, *position) : '\0';
+  const char first = *position < tk_window_available(&splitter->window)
+                         ? *tk_window_at(&splitter->window, *position)
+                         : '\0';
   *meaning = find_meaning(splitter->keys, key, size, first);
   return TK_OK;
 }
@@ -450,8 +354,8 @@ static enum tk_status classify_document(struct tk_splitter *splitter, bool *spli
   *result = SCAN_VALUE;
   for (bool first = true;; first = false) {
     if ((status = skip_space(splitter, position, error)) != TK_OK) return status;
-    if (*position >= available(splitter)) break;
-    const char byte = *at(splitter, *position);
+    if (*position >= tk_window_available(&splitter->window)) break;
+    const char byte = *tk_window_at(&splitter->window, *position);
     if (byte == '}' || (!first && byte != ',')) break;
     if (!first) ++*position;
     if ((status = skip_space(splitter, position, error)) != TK_OK) return status;
@@ -481,7 +385,7 @@ static bool is_array(const struct level *level) {
 static enum tk_status pop_level(struct tk_splitter *splitter, struct tk_record *record,
                                 bool *emitted, struct tk_error *error) {
   const enum level_kind kind = splitter->levels[--splitter->level_count].kind;
-  consume(splitter, 1);
+  tk_window_consume(&splitter->window, 1);
   *emitted = kind == LEVEL_DOCUMENT;
   if (!*emitted) return TK_OK;
   const enum tk_status status = emit_top_level(splitter, TK_RECORD_END, 0, record, error);
@@ -494,9 +398,9 @@ static enum tk_status next_item(struct tk_splitter *splitter, struct tk_record *
   const enum tk_record_kind kind = level->kind == LEVEL_ITEMS ? TK_RECORD_ELEMENT : TK_RECORD_WHOLE;
   enum scan_result result;
   size_t position = 0;
-  if (*at(splitter, 0) == '[' && level->kind == LEVEL_DOCUMENTS &&
+  if (*tk_window_at(&splitter->window, 0) == '[' && level->kind == LEVEL_DOCUMENTS &&
       splitter->level_count < LEVEL_LIMIT) {
-    consume(splitter, 1);
+    tk_window_consume(&splitter->window, 1);
     push_level(splitter, LEVEL_DOCUMENTS);
     return TK_OK;
   }
@@ -517,7 +421,7 @@ static enum tk_status next_member(struct tk_splitter *splitter, struct tk_record
   if (status != TK_OK) return status;
   if (result == SCAN_VALUE && splitter->level_count < LEVEL_LIMIT &&
       (meaning == KEY_ARRAY || meaning == KEY_WRAPPER)) {
-    consume(splitter, position + 1);
+    tk_window_consume(&splitter->window, position + 1);
     push_level(splitter, meaning == KEY_ARRAY ? LEVEL_ITEMS : LEVEL_WRAPPER);
     return TK_OK;
   }
@@ -525,7 +429,7 @@ static enum tk_status next_member(struct tk_splitter *splitter, struct tk_record
     const size_t value_begin = position;
     status = scan_value(splitter, &position, &result, error);
     if (status != TK_OK) return status;
-    if (result == SCAN_TOO_LONG) consume(splitter, value_begin);
+    if (result == SCAN_TOO_LONG) tk_window_consume(&splitter->window, value_begin);
   }
   *emitted = true;
   if (result != SCAN_VALUE) return emit_scan_fault(splitter, result, position, record, error);
@@ -539,9 +443,9 @@ static enum tk_status step_in_level(struct tk_splitter *splitter, struct tk_reco
   struct level *level = &splitter->levels[splitter->level_count - 1];
   enum tk_status status = consume_space(splitter, error);
   if (status != TK_OK) return status;
-  *emitted = available(splitter) == 0;
+  *emitted = tk_window_available(&splitter->window) == 0;
   if (*emitted) return emit_truncated(splitter, record, error);
-  const char byte = *at(splitter, 0);
+  const char byte = *tk_window_at(&splitter->window, 0);
   if (byte == (is_array(level) ? ']' : '}')) return pop_level(splitter, record, emitted, error);
   if (level->after_item) {
     if (byte != ',') {
@@ -549,9 +453,9 @@ static enum tk_status step_in_level(struct tk_splitter *splitter, struct tk_reco
       return emit_garbage(splitter, 0, is_array(level) ? "',' or ']'" : "',' or '}'", record,
                           error);
     }
-    consume(splitter, 1);
+    tk_window_consume(&splitter->window, 1);
     if ((status = consume_space(splitter, error)) != TK_OK) return status;
-    *emitted = available(splitter) == 0;
+    *emitted = tk_window_available(&splitter->window) == 0;
     if (*emitted) return emit_truncated(splitter, record, error);
   }
   level->after_item = true;
@@ -567,9 +471,9 @@ static enum tk_status check_following(struct tk_splitter *splitter, size_t posit
   const size_t limit = position + LOOK_AHEAD_LIMIT;
   enum tk_status status;
   *over = true;
-  while ((status = reach(splitter, position, error)) == TK_OK && position < available(splitter) &&
-         position < limit) {
-    const char byte = *at(splitter, position++);
+  while ((status = tk_window_reach(&splitter->window, position, error)) == TK_OK &&
+         position < tk_window_available(&splitter->window) && position < limit) {
+    const char byte = *tk_window_at(&splitter->window, position++);
     if (is_space(byte)) continue;
     *over = byte != ',' && byte != ']' && byte != '}';
     return TK_OK;
@@ -584,15 +488,15 @@ static enum tk_status measure_line(struct tk_splitter *splitter, size_t *size, b
   *size = 0;
   *last = false;
   while (searched < splitter->options.line_limit) {
-    const enum tk_status status = reach(splitter, searched, error);
+    const enum tk_status status = tk_window_reach(&splitter->window, searched, error);
     if (status != TK_OK) return status;
-    *last = searched >= available(splitter);
+    *last = searched >= tk_window_available(&splitter->window);
     if (*last) return TK_OK;
-    size_t span = available(splitter);
+    size_t span = tk_window_available(&splitter->window);
     if (span > splitter->options.line_limit) span = splitter->options.line_limit;
-    const char *newline = memchr(at(splitter, searched), '\n', span - searched);
+    const char *newline = memchr(tk_window_at(&splitter->window, searched), '\n', span - searched);
     if (newline) {
-      *size = (size_t)(newline + 1 - at(splitter, 0));
+      *size = (size_t)(newline + 1 - tk_window_at(&splitter->window, 0));
       return TK_OK;
     }
     searched = span;
@@ -609,17 +513,17 @@ static enum tk_status try_line(struct tk_splitter *splitter, struct tk_record *r
   enum tk_status status = measure_line(splitter, &size, last, error);
   if (status != TK_OK || size == 0) return status;
   size_t text_size = size;
-  while (is_space(*at(splitter, text_size - 1))) text_size--;
-  if (*at(splitter, text_size - 1) != '}') return TK_OK;
+  while (is_space(*tk_window_at(&splitter->window, text_size - 1))) text_size--;
+  if (*tk_window_at(&splitter->window, text_size - 1) != '}') return TK_OK;
   status = check_following(splitter, size, &over, error);
   if (status != TK_OK || !over) return status;
   *record = (struct tk_record){.kind = TK_RECORD_WHOLE,
                                .size = (uint32_t)text_size,
-                               .text = at(splitter, 0),
-                               .begin_offset = splitter->offset,
-                               .line = splitter->line};
-  consume_line(splitter, size, true);
-  record->end_offset = splitter->offset;
+                               .text = tk_window_at(&splitter->window, 0),
+                               .begin_offset = splitter->window.offset,
+                               .line = splitter->window.line};
+  tk_window_consume_line(&splitter->window, size, true);
+  record->end_offset = splitter->window.offset;
   *emitted = true;
   return TK_OK;
 }
@@ -637,7 +541,7 @@ static enum tk_status next_document(struct tk_splitter *splitter, struct tk_reco
                 : classify_document(splitter, &split, &position, &result, error);
   if (status != TK_OK) return status;
   if (split) {
-    consume(splitter, 1);
+    tk_window_consume(&splitter->window, 1);
     push_level(splitter, LEVEL_DOCUMENT);
     return TK_OK;
   }
@@ -647,10 +551,10 @@ static enum tk_status next_document(struct tk_splitter *splitter, struct tk_reco
 }
 
 static enum tk_status skip_byte_order_mark(struct tk_splitter *splitter, struct tk_error *error) {
-  const enum tk_status status = reach(splitter, 2, error);
-  if (status == TK_OK && available(splitter) >= 3 &&
-      memcmp(at(splitter, 0), "\xEF\xBB\xBF", 3) == 0) {
-    consume(splitter, 3);
+  const enum tk_status status = tk_window_reach(&splitter->window, 2, error);
+  if (status == TK_OK && tk_window_available(&splitter->window) >= 3 &&
+      memcmp(tk_window_at(&splitter->window, 0), "\xEF\xBB\xBF", 3) == 0) {
+    tk_window_consume(&splitter->window, 3);
   }
   return status;
 }
@@ -658,17 +562,17 @@ static enum tk_status skip_byte_order_mark(struct tk_splitter *splitter, struct 
 static enum tk_status step_at_top(struct tk_splitter *splitter, struct tk_record *record,
                                   bool *emitted, struct tk_error *error) {
   enum tk_status status = TK_OK;
-  if (splitter->offset == 0) status = skip_byte_order_mark(splitter, error);
+  if (splitter->window.offset == 0) status = skip_byte_order_mark(splitter, error);
   if (status == TK_OK) status = consume_space(splitter, error);
   if (status != TK_OK) return status;
-  if (available(splitter) == 0) {
+  if (tk_window_available(&splitter->window) == 0) {
     splitter->finished = true;
     return TK_OK;
   }
-  const char byte = *at(splitter, 0);
+  const char byte = *tk_window_at(&splitter->window, 0);
   if (byte == '{') return next_document(splitter, record, emitted, error);
   if (byte == '[') {
-    consume(splitter, 1);
+    tk_window_consume(&splitter->window, 1);
     push_level(splitter, LEVEL_DOCUMENTS);
     return TK_OK;
   }
@@ -697,13 +601,11 @@ enum tk_status tk_splitter_create(struct tk_byte_source *source,
   *splitter_out = NULL;
   if (!splitter) return tk_nomem(error);
   memset(splitter, 0, sizeof *splitter);
-  splitter->source = source;
   splitter->options = *options;
-  splitter->line = 1;
   if (!splitter->options.line_limit) splitter->options.line_limit = TK_SPLITTER_LINE_LIMIT;
   if (!splitter->options.record_limit) splitter->options.record_limit = TK_SPLITTER_RECORD_LIMIT;
-  tk_hash_init(&splitter->hash);
-  const enum tk_status status = refill(splitter, error);
+  tk_window_init(&splitter->window, source);
+  const enum tk_status status = tk_window_reach(&splitter->window, 0, error);
   if (status == TK_OK) {
     *splitter_out = splitter;
   } else {
@@ -718,36 +620,33 @@ void tk_splitter_set_keys(struct tk_splitter *splitter, const struct tk_split_ke
 
 void tk_splitter_free(struct tk_splitter *splitter) {
   if (!splitter) return;
-  sqlite3_free(splitter->buffer);
+  tk_window_reset(&splitter->window);
   sqlite3_free(splitter);
 }
 
 uint64_t tk_splitter_offset(const struct tk_splitter *splitter) {
-  return splitter->offset;
+  return splitter->window.offset;
 }
 
 uint64_t tk_splitter_hash(const struct tk_splitter *splitter) {
-  return tk_hash_digest(&splitter->hash);
+  return tk_hash_digest(&splitter->window.hash);
 }
 
 enum tk_status tk_splitter_head(struct tk_splitter *splitter, size_t size, const char **head_out,
                                 size_t *size_out, struct tk_error *error) {
-  const enum tk_status status = size > 0 ? reach(splitter, size - 1, error) : TK_OK;
-  *head_out = at(splitter, 0);
-  *size_out = available(splitter) < size ? available(splitter) : size;
+  const enum tk_status status =
+      size > 0 ? tk_window_reach(&splitter->window, size - 1, error) : TK_OK;
+  *head_out = tk_window_at(&splitter->window, 0);
+  *size_out =
+      tk_window_available(&splitter->window) < size ? tk_window_available(&splitter->window) : size;
   return status;
 }
 
 void tk_splitter_watch(struct tk_splitter *splitter, uint64_t offset) {
-  splitter->watch_offset = offset;
-  splitter->watching = true;
-  if (offset == splitter->offset) {
-    splitter->watch_hash = tk_hash_digest(&splitter->hash);
-    splitter->watching = false;
-  }
+  tk_window_watch(&splitter->window, offset);
 }
 
 bool tk_splitter_watched(const struct tk_splitter *splitter, uint64_t *hash_out) {
-  *hash_out = splitter->watch_hash;
-  return !splitter->watching;
+  *hash_out = splitter->window.watch_hash;
+  return !splitter->window.watching;
 }
