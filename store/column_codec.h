@@ -8,7 +8,8 @@
  * Three kinds of column exist. Each has encodings of its own, tried on the column's data by the
  * encoder, smallest wins, with a penalty for slow decoding:
  *   INT    64-bit integers (signed; unsigned values are cast): constant, run length,
- *          frame-of-reference bit packing (with gcd), byte-split planes (each raw or zstd), ...
+ *          frame-of-reference bit packing (with gcd), byte-split planes (each raw or zstd),
+ *          symbols and low bits, differences, distinct values
  *   TEXT   byte strings: sorted dictionary + codes, plain zstd, template (constant parts and
  *          variables), hex and UUID as binary, decimal as integer
  *   FIXED  byte strings of one fixed width, stored raw (ids)
@@ -40,7 +41,7 @@ struct tk_granules {
 /** What encoding learnt about a column; the segment writer puts it into the directory. */
 struct tk_column_summary {
   int64_t int_min, int_max; /**< INT, count > 0 */
-  uint32_t distinct_count;  /**< TEXT: exact if a dictionary was built, else an estimate */
+  uint32_t distinct_count;  /**< TEXT: exact */
   uint8_t encoding;         /**< first byte of the chunk */
 };
 
@@ -92,7 +93,8 @@ enum tk_status tk_column_open(struct tk_column *column, const uint8_t *chunk, si
                               enum tk_column_kind expected_kind, uint32_t expected_count,
                               const struct tk_granules *granules, struct tk_error *error);
 
-/** Makes granule `granule` readable; does nothing if it is already. */
+/** Makes granule `granule` readable, and perhaps neighbours that are stored together with it; does
+ * nothing if it is already. */
 enum tk_status tk_column_decode_granule(struct tk_column *column, uint32_t granule,
                                         struct tk_error *error);
 
