@@ -613,8 +613,9 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   for (int i = 0; i < info->nConstraint; i++) {
     if (take_constraint(vtab, &plan, info, i)) items /= 4;
   }
-  info->estimatedRows = info->idxNum ? 10 : (sqlite3_int64)items + 1;
-  info->estimatedCost = info->idxNum ? 30 : items + spans / 50;
+  info->estimatedRows = info->idxNum && items > 10 ? 10 : (sqlite3_int64)items + 1;
+  info->estimatedCost = items + spans / 50;
+  if (info->idxNum && info->estimatedCost > 30) info->estimatedCost = 30;
   return tk_plan_finish(&plan, info);
 }
 

@@ -848,7 +848,8 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   }
   take_order(info);
   info->estimatedRows = info->idxNum & PLAN_BY_ID ? 1 : (sqlite3_int64)traces + 1;
-  info->estimatedCost = info->idxNum & PLAN_BY_ID ? 20 : traces + spans / 20;
+  info->estimatedCost = traces + spans / 20;
+  if (info->idxNum & PLAN_BY_ID && info->estimatedCost > 10) info->estimatedCost = 10;
   return tk_plan_finish(&plan, info);
 }
 

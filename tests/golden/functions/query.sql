@@ -1,0 +1,21 @@
+-- The functions, and their errors.
+SELECT format_duration(1), format_duration(999), format_duration(1000), format_duration(999949), format_duration(999950), format_duration(-1500000000);
+SELECT format_duration(59949999999), format_duration(59950000000), format_duration(3599499999999), format_duration(86400000000000), format_duration(NULL);
+SELECT parse_duration('1h'), parse_duration('1.5us'), parse_duration('1.5µs'), parse_duration('5m 12s'), parse_duration('-0.000000001s'), parse_duration(17);
+SELECT parse_duration('12');
+SELECT parse_duration('3 parsecs');
+SELECT parse_duration('300000000h');
+SELECT parse_duration(1.5);
+SELECT format_time(0), format_time(-1), format_time(9223372036854775807), format_time(1795179600000000001.0);
+SELECT parse_time('1970-01-01T00:00:00.000000001Z'), parse_time('2024-02-29'), parse_time('2024-02-29 23:59:60.5-00:30');
+SELECT parse_time('2023-02-29');
+SELECT parse_time('next week');
+SELECT parse_time('2300-01-01');
+SELECT time_bucket(1795179661000000000, '1m') - 1795179600000000000, time_bucket(-1, 10), time_bucket(12, 10, 5), time_bucket(NULL, 5);
+SELECT time_bucket(1, '0s');
+SELECT attr('{"a.b":1,"c":{"d":[1,2]},"e":"x\u00e9\ud83d\ude00","f":true,"g":null,"h":1e3}', column1) AS value, typeof(attr('{"a.b":1,"h":1e3}', column1)) AS type FROM (VALUES ('a.b'), ('c'), ('e'), ('f'), ('g'), ('h'), ('i'));
+SELECT attr('[1]', 'a');
+SELECT quantile(column1, 0.5), quantile(column1, 0), quantile(column1, 1), quantile(column1, 0.9), median(column1), p99(NULL) FROM (VALUES (4), (1), (NULL), (3), (2));
+SELECT quantile(column1, 2) FROM (VALUES (4), (1));
+SELECT quantile(column1, 0.5) FROM (VALUES ('4'), (1));
+SELECT column1, median(column1) OVER (ORDER BY column1 ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS m FROM (VALUES (1), (2), (9), (10));
