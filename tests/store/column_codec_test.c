@@ -149,8 +149,7 @@ static void every_encoding_was_chosen_for_some_column(void) {
 
 static void a_large_column_comes_back_as_it_was(void) {
   for (uint32_t s = 0; s < sample_count; s++) {
-    check_round_trip(&samples[s], 1 << 16, 1 << 16, 5);
-    check_round_trip(&samples[s], (1 << 16) + 1, 2048, 6);
+    check_round_trip(&samples[s], (1 << 16) + 1, s % 4 ? 2048 : 1 << 16, 6);
   }
 }
 
@@ -287,7 +286,7 @@ static void damage(struct tk_byte_writer *chunk, enum tk_column_kind kind, uint3
   size_t step = chunk->size > 3000 ? chunk->size / 3000 + 1 : 1;
   for (size_t at = 0; at < chunk->size; at += at < 400 ? 1 : step) {
     uint8_t before = chunk->data[at];
-    static const uint8_t masks[] = {0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xFF, 0x7F};
+    static const uint8_t masks[] = {0x01, 0x02, 0x08, 0x20, 0x80, 0xFF};
     for (size_t i = 0; i < sizeof masks; i++) {
       chunk->data[at] = before ^ masks[i];
       enum tk_status status = read_damaged(chunk->data, chunk->size, kind, count, granules);
@@ -359,7 +358,7 @@ static int live_without_memory(const struct sample *sample, const struct sample_
 
 static void every_failed_allocation_is_reported(void) {
   for (uint32_t s = 0; s < sample_count; s++) {
-    enum { COUNT = 700 };
+    enum { COUNT = 300 };
     struct sample_values values;
     struct case_granules made = make_granules(COUNT, 100, 1);
     int nth = 1;
