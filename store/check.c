@@ -82,6 +82,13 @@ static void stray_row(struct check *check, sqlite3_stmt *statement) {
         (long long)sqlite3_column_int64(statement, 1));
 }
 
+static void size_row(struct check *check, sqlite3_stmt *statement) {
+  fault(check, "segment %lld: expected stored_bytes %lld, found %lld",
+        (long long)sqlite3_column_int64(statement, 0),
+        (long long)sqlite3_column_int64(statement, 1),
+        (long long)sqlite3_column_int64(statement, 2));
+}
+
 static enum tk_status check_tables(struct check *check, struct tk_error *error) {
   static const struct {
     const char *sql;
@@ -97,6 +104,13 @@ static enum tk_status check_tables(struct check *check, struct tk_error *error) 
       {"SELECT 'split trace of segment', segment_id FROM tk_split "
        "WHERE segment_id NOT IN (SELECT id FROM tk_segment)",
        stray_row},
+      {"SELECT id, stored_bytes, length(directory)"
+       " + (SELECT coalesce(sum(length(data)), 0) FROM tk_chunk"
+       "    WHERE id >= s.id << 16 AND id < (s.id + 1) << 16)"
+       " + (SELECT coalesce(sum(length(data)), 0) FROM tk_filter"
+       "    WHERE id >= s.id << 16 AND id < (s.id + 1) << 16) AS found "
+       "FROM tk_segment s WHERE stored_bytes <> found",
+       size_row},
   };
   enum tk_status status = TK_OK;
   for (size_t i = 0; i < sizeof queries / sizeof queries[0] && status == TK_OK; i++) {

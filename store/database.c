@@ -218,6 +218,9 @@ enum tk_status tk_database_open(const char *path, enum tk_open_mode mode, sqlite
   enum tk_status status = refuse_old_sqlite(error);
   *db_out = NULL;
   if (status == TK_OK) status = open_file(path, mode, &db, error);
+  if (status == TK_OK && mode != TK_OPEN_READ && sqlite3_db_readonly(db, "main") == 1) {
+    status = tk_fail(error, TK_IO, "cannot write to %s: the file is read-only", path);
+  }
   if (status != TK_OK) goto failed;
 
   sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
@@ -229,9 +232,6 @@ enum tk_status tk_database_open(const char *path, enum tk_open_mode mode, sqlite
     }
   }
   if (status == TK_OK) status = tk_database_recognize(db, "main", path, error);
-  if (status == TK_OK && mode != TK_OPEN_READ && sqlite3_db_readonly(db, "main") == 1) {
-    status = tk_fail(error, TK_IO, "cannot write to %s: the file is read-only", path);
-  }
   /* Debian builds SQLite with secure_delete on, which would write every dropped page once more. */
   if (status == TK_OK && mode != TK_OPEN_READ) {
     status = tk_database_execute(db, "PRAGMA secure_delete=OFF; PRAGMA synchronous=NORMAL",

@@ -35,8 +35,9 @@ static const char *const reader_sql[STATEMENT_COUNT] = {
     [SELECT_DIRECTORY] = "SELECT resources, scopes, directory FROM \"%w\".tk_segment WHERE id = ?1",
     [SELECT_CHUNK] = "SELECT data FROM \"%w\".tk_chunk WHERE id = ?1",
     [SELECT_FILTER] = "SELECT data FROM \"%w\".tk_filter WHERE id = ?1",
-    [SELECT_RESOURCES] = "SELECT id, content FROM \"%w\".tk_resource WHERE id > ?1 ORDER BY id",
-    [SELECT_SCOPES] = "SELECT id, content FROM \"%w\".tk_scope WHERE id > ?1 ORDER BY id",
+    [SELECT_RESOURCES] =
+        "SELECT id, content, hash FROM \"%w\".tk_resource WHERE id > ?1 ORDER BY id",
+    [SELECT_SCOPES] = "SELECT id, content, hash FROM \"%w\".tk_scope WHERE id > ?1 ORDER BY id",
 };
 
 /* A segment of the list, and what this connection keeps about it. */
@@ -206,6 +207,10 @@ static enum tk_status add_row(struct tk_reader_state *state, enum reader_stateme
   if (!bytes) return tk_nomem(error);
   if (content.size > 0) memcpy(bytes, content.data, content.size);
 
+  if (tk_hash64(bytes, content.size) != (uint64_t)sqlite3_column_int64(statement, 2)) {
+    return tk_corrupt(error, "%s %lld: its content does not have the stored hash",
+                      which == SELECT_RESOURCES ? "tk_resource" : "tk_scope", (long long)id);
+  }
   enum tk_status status = which == SELECT_RESOURCES
                               ? add_resource(state, id, (const uint8_t *)bytes, content.size, error)
                               : add_scope(state, id, (const uint8_t *)bytes, content.size, error);

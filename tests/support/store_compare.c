@@ -189,20 +189,23 @@ static enum tk_status scan_all(struct tk_store *store, struct dump *dump, struct
   return status;
 }
 
+char *open_store_dump(struct tk_store *store, struct tk_error *error) {
+  struct dump dump = {0};
+  char *text = NULL;
+  if (scan_all(store, &dump, error) == TK_OK) text = join(&dump);
+  for (size_t i = 0; i < dump.count; i++) free(dump.traces[i]);
+  free(dump.traces);
+  return text;
+}
+
 char *store_dump(const char *path) {
   struct tk_store *store = NULL;
   struct tk_error error = {{0}};
-  struct dump dump = {0};
   char *text = NULL;
-  enum tk_status status = tk_store_open(path, TK_OPEN_READ, &store, &error);
-  if (status == TK_OK) status = scan_all(store, &dump, &error);
-  if (status == TK_OK) {
-    text = join(&dump);
-  } else {
-    printf("# %s: %s: %s\n", path, tk_status_name(status), error.message);
+  if (tk_store_open(path, TK_OPEN_READ, &store, &error) == TK_OK) {
+    text = open_store_dump(store, &error);
   }
-  for (size_t i = 0; i < dump.count; i++) free(dump.traces[i]);
-  free(dump.traces);
+  if (!text) printf("# %s: %s\n", path, error.message);
   tk_store_close(store);
   return text;
 }

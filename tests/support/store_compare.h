@@ -10,6 +10,9 @@
  * content however it is laid out. malloc'd; NULL (and a TAP comment) on any error. */
 char *store_dump(const char *path);
 
+/** The same of a store that is open. */
+char *open_store_dump(struct tk_store *store, struct tk_error *error);
+
 /** One line for each table: its name, number of rows and a hash of every value, clock times left
  * out. malloc'd; NULL on any error. */
 char *store_table_hashes(const char *path);
