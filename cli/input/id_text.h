@@ -14,9 +14,10 @@ enum tk_id_form {
   TK_ID_UPPERCASE = 4, /**< hexadecimal with letters A to F */
   TK_ID_PREFIXED = 8,  /**< began with 0x, or was an X-Ray id */
   TK_ID_BASE64 = 16,
-  TK_ID_PADDED = 32, /**< leading zeros were missing */
-  TK_ID_SHORT = 64,  /**< a 64-bit trace id */
-  TK_ID_TEXT = 128   /**< none of these; the id is a hash of the text */
+  TK_ID_PADDED = 32,        /**< leading zeros were missing */
+  TK_ID_SHORT = 64,         /**< a 64-bit trace id */
+  TK_ID_TEXT = 128,         /**< none of these; the id is a hash of the text */
+  TK_ID_HEX_AS_BASE64 = 256 /**< bytes that were hexadecimal digits: see span_repair.h */
 };
 
 /** Both return bits of enum tk_id_form; 0: exactly as OTLP/JSON wants it. */
