@@ -51,8 +51,10 @@ static const double op_selectivity[] = {
     [TK_PREDICATE_IS_NOT_NULL] = 0.6, [TK_PREDICATE_IN] = 0.15,    [TK_PREDICATE_LIKE] = 0.2,
     [TK_PREDICATE_GLOB] = 0.2};
 
-/* Row references are kept for grouping: 8 bytes each. */
-#define GROUPED_ROWS_MAX 32e6
+/* Grouping keeps 20 bytes for each row, and all segments open that have any: beyond these limits
+ * SQLite's sorter is left to do it, which can use a file. */
+#define GROUPED_SPANS_MAX 16e6     /* spans of the store */
+#define GROUPED_ESTIMATE_MAX 0.5e6 /* or of the answer, which is not much more than a guess */
 
 /* ---- constraints ---- */
 
@@ -222,10 +224,9 @@ static bool takes_start_order(const sqlite3_index_info *info, const struct spans
 }
 
 static bool takes_grouped_order(const sqlite3_index_info *info, const struct spans_columns *columns,
-                                double rows) {
-  if (info->nOrderBy == 0 || info->nOrderBy > SPANS_GROUPED_MAX || rows > GROUPED_ROWS_MAX) {
-    return false;
-  }
+                                double spans, double rows) {
+  if (info->nOrderBy == 0 || info->nOrderBy > SPANS_GROUPED_MAX) return false;
+  if (spans > GROUPED_SPANS_MAX && rows > GROUPED_ESTIMATE_MAX) return false;
   for (int i = 0; i < info->nOrderBy; i++) {
     int column = info->aOrderBy[i].iColumn;
     if (column < 0 || column == SPANS_duration_ns) return false;
@@ -245,15 +246,15 @@ static bool needs_one_of_each(sqlite3_index_info *info) {
   return (info->colUsed & ~ordered) == 0;
 }
 
-static void plan_order(sqlite3_index_info *info, const struct spans_columns *columns, double rows,
-                       sqlite3_str *items, sqlite3_str *words) {
+static void plan_order(sqlite3_index_info *info, const struct spans_columns *columns, double spans,
+                       double rows, sqlite3_str *items, sqlite3_str *words) {
   if (takes_start_order(info, columns)) {
     bool descending = info->aOrderBy[0].desc;
     bool is_text = info->aOrderBy[0].iColumn == SPANS_started_at;
     sqlite3_str_appendf(items, "%c%c", is_text ? 'u' : 'o', descending ? '-' : '+');
     sqlite3_str_appendf(words, " in order of start_ns%s", descending ? " descending" : "");
     info->orderByConsumed = 1;
-  } else if (takes_grouped_order(info, columns, rows)) {
+  } else if (takes_grouped_order(info, columns, spans, rows)) {
     for (int i = 0; i < info->nOrderBy; i++) {
       int column = info->aOrderBy[i].iColumn;
       sqlite3_str_appendf(items, "g%d%c", column, info->aOrderBy[i].desc ? '-' : '+');
@@ -288,7 +289,7 @@ int tk_spans_plan(sqlite3_index_info *info, const struct spans_columns *columns,
     count_constraint(&estimate, column, op);
   }
   finish_estimate(info, &estimate, statistics, count);
-  plan_order(info, columns, estimate.rows, items, words);
+  plan_order(info, columns, statistics->spans, estimate.rows, items, words);
   bool failed = sqlite3_str_errcode(items) || sqlite3_str_errcode(words);
   char *item_text = sqlite3_str_finish(items), *word_text = sqlite3_str_finish(words);
   if (!failed) { /* of nothing appended sqlite3_str_finish makes NULL, too */

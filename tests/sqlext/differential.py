@@ -16,7 +16,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).parent
 ID_COLUMNS = ('trace_id', 'span_id', 'parent_span_id')
-GROUP_COLUMNS = ('service', 'name', 'kind', 'status', 'scope_name', 'http_method', 'http_status', 'minute_ns', 'hour_ns',
+GROUP_COLUMNS = ('trace_id', 'service', 'name', 'kind', 'status', 'scope_name', 'http_method', 'http_status', 'minute_ns', 'hour_ns',
                  'day_ns', 'http_route', 'db_system', 'is_root', 'depth', 'child_count', 'scope_version', 'flags',
                  'event_count', 'status_message', 'resource_id', 'segment_id', 'rpc_method', 'error_type')
 
