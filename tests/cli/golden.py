@@ -19,6 +19,7 @@ MASKS = [
     (r'"bytes_stored":\d+', '"bytes_stored":BYTES'),
     (r'"file_bytes":\d+', '"file_bytes":BYTES'),
     (r'\d+(\.\d+)? k?M?B stored( \([0-9.]+ times\))?', 'SIZE stored'),
+    (r'\d+ chunks', 'N chunks'),
     (r'^time     [0-9.]+s, .*', 'time     TIME'),
     (r'^size      [^,\n]+(?=\n)', 'size      SIZE'),
     (r'^size      [^,\n]+, about ([^(\n]+) \([0-9.]+ times\)', r'size      SIZE, about \1 (RATIO)'),
