@@ -45,6 +45,7 @@ fail() {
 echo '== debug build'
 run_suites build-tests --buildtype=debug
 echo '== sanitizers'
+export TK_KILLS=${TK_KILLS:-10} # of kill_ingest.py: a sanitized run of it is slow
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 run_suites build-sanitize --buildtype=debug -Db_sanitize=address,undefined -Db_lundef=false
 
