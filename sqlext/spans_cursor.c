@@ -206,6 +206,7 @@ enum tk_status tk_spans_cursor_filter(struct spans_cursor *cursor, const char *p
   enum tk_status status;
 
   tk_spans_start_order_end(cursor);
+  tk_spans_trace_order_end(cursor);
   tk_spans_groups_end(cursor);
   cursor->current = NULL;
   cursor->batch_count = cursor->batch_at = cursor->next_row = cursor->job_end = 0;
@@ -213,6 +214,8 @@ enum tk_status tk_spans_cursor_filter(struct spans_cursor *cursor, const char *p
   switch (cursor->plan.order) {
     case ORDER_START:
       return tk_spans_start_order_begin(cursor, error);
+    case ORDER_TRACES:
+      return tk_spans_trace_order_begin(cursor, error);
     case ORDER_GROUPED:
       return tk_spans_groups_begin(cursor, error);
     case ORDER_STORED:
@@ -225,6 +228,8 @@ enum tk_status tk_spans_cursor_next(struct spans_cursor *cursor, struct tk_error
   switch (cursor->plan.order) {
     case ORDER_START:
       return tk_spans_start_order_next(cursor, error);
+    case ORDER_TRACES:
+      return tk_spans_trace_order_next(cursor, error);
     case ORDER_GROUPED:
       tk_spans_groups_next(cursor);
       return TK_OK;
@@ -236,6 +241,7 @@ enum tk_status tk_spans_cursor_next(struct spans_cursor *cursor, struct tk_error
 
 void tk_spans_cursor_reset(struct spans_cursor *cursor) {
   tk_spans_start_order_end(cursor);
+  tk_spans_trace_order_end(cursor);
   tk_spans_groups_end(cursor);
   for (uint32_t i = 0; i < cursor->opened_count; i++) free_opened(cursor->opened[i]);
   sqlite3_free(cursor->opened);

@@ -1,4 +1,4 @@
-/* The cursor of `spans`, shared by the files that make its three orders of rows. */
+/* The cursor of `spans`, shared by the files that make its orders of rows. */
 #ifndef TK_SQLEXT_SPANS_CURSOR_H
 #define TK_SQLEXT_SPANS_CURSOR_H
 
@@ -25,6 +25,7 @@ struct spans_opened {
 };
 
 struct spans_start_order; /* spans_order.c */
+struct spans_trace_order; /* spans_trace_order.c */
 struct spans_groups;      /* spans_group.c */
 
 struct spans_cursor {
@@ -49,6 +50,7 @@ struct spans_cursor {
   uint32_t batch[SPANS_BATCH_ROWS]; /* ORDER_STORED: rows of `current` */
   uint32_t batch_count, batch_at, next_row, job_end;
   struct spans_start_order *start_order;
+  struct spans_trace_order *trace_order;
   struct spans_groups *groups;
 
   struct spans_scratch scratch;
@@ -75,6 +77,9 @@ enum tk_status tk_spans_cursor_batch(struct spans_opened *opened, uint32_t *row,
 enum tk_status tk_spans_start_order_begin(struct spans_cursor *cursor, struct tk_error *error);
 enum tk_status tk_spans_start_order_next(struct spans_cursor *cursor, struct tk_error *error);
 void tk_spans_start_order_end(struct spans_cursor *cursor);
+enum tk_status tk_spans_trace_order_begin(struct spans_cursor *cursor, struct tk_error *error);
+enum tk_status tk_spans_trace_order_next(struct spans_cursor *cursor, struct tk_error *error);
+void tk_spans_trace_order_end(struct spans_cursor *cursor);
 enum tk_status tk_spans_groups_begin(struct spans_cursor *cursor, struct tk_error *error);
 void tk_spans_groups_next(struct spans_cursor *cursor);
 /** The current row's value of a grouped column; NULL: not grouped, or not the same for all rows. */

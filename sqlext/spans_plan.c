@@ -223,10 +223,9 @@ static bool takes_start_order(const sqlite3_index_info *info, const struct spans
   return source == SOURCE_START || source == SOURCE_STARTED_AT;
 }
 
-static bool takes_grouped_order(const sqlite3_index_info *info, const struct spans_columns *columns,
-                                double spans, double rows) {
+static bool takes_grouped_order(const sqlite3_index_info *info,
+                                const struct spans_columns *columns) {
   if (info->nOrderBy == 0 || info->nOrderBy > SPANS_GROUPED_MAX) return false;
-  if (spans > GROUPED_SPANS_MAX && rows > GROUPED_ESTIMATE_MAX) return false;
   for (int i = 0; i < info->nOrderBy; i++) {
     int column = info->aOrderBy[i].iColumn;
     if (column < 0 || column == SPANS_duration_ns) return false;
@@ -254,7 +253,15 @@ static void plan_order(sqlite3_index_info *info, const struct spans_columns *col
     sqlite3_str_appendf(items, "%c%c", is_text ? 'u' : 'o', descending ? '-' : '+');
     sqlite3_str_appendf(words, " in order of start_ns%s", descending ? " descending" : "");
     info->orderByConsumed = 1;
-  } else if (takes_grouped_order(info, columns, spans, rows)) {
+    return;
+  }
+  if (spans > GROUPED_SPANS_MAX && rows > GROUPED_ESTIMATE_MAX) return;
+  if (info->nOrderBy == 1 && info->aOrderBy[0].iColumn == SPANS_trace_id) {
+    sqlite3_str_appendall(items, info->aOrderBy[0].desc ? "t-" : "t+");
+    sqlite3_str_appendall(words, " grouped by trace_id");
+    if (needs_one_of_each(info)) sqlite3_str_appendall(items, "d");
+    info->orderByConsumed = 1;
+  } else if (takes_grouped_order(info, columns)) {
     for (int i = 0; i < info->nOrderBy; i++) {
       int column = info->aOrderBy[i].iColumn;
       sqlite3_str_appendf(items, "g%d%c", column, info->aOrderBy[i].desc ? '-' : '+');
@@ -343,6 +350,10 @@ bool tk_spans_plan_parse(const char *text, uint32_t column_count, struct spans_p
     if (*text == 'o' || *text == 'u') {
       plan->order = ORDER_START;
       plan->by_unsigned_start = *text == 'u';
+      plan->descending = text[1] == '-';
+      text += 2;
+    } else if (*text == 't') {
+      plan->order = ORDER_TRACES;
       plan->descending = text[1] == '-';
       text += 2;
     } else if (*text == 'g') {

@@ -21,6 +21,7 @@ struct spans_constraint {
 enum spans_order {
   ORDER_STORED, /* segments by start, rows as they are */
   ORDER_START,  /* by start_ns, or started_at */
+  ORDER_TRACES, /* by trace_id */
   ORDER_GROUPED /* by the values of grouped columns */
 };
 
@@ -35,8 +36,9 @@ struct spans_plan {
   struct spans_grouped grouped[SPANS_GROUPED_MAX];
   uint32_t constraint_count, grouped_count;
   enum spans_order order;
-  bool descending, by_unsigned_start; /* ORDER_START */
-  bool distinct;                      /* ORDER_GROUPED: one row of each group is enough */
+  bool descending;        /* ORDER_START, ORDER_TRACES */
+  bool by_unsigned_start; /* ORDER_START */
+  bool distinct;          /* ORDER_GROUPED, ORDER_TRACES: one row of each group is enough */
 };
 
 /** What the store holds, for estimates. */
