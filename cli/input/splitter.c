@@ -567,7 +567,9 @@ static enum tk_status step_at_top(struct tk_splitter *splitter, struct tk_record
   if (status != TK_OK) return status;
   if (tk_window_available(&splitter->window) == 0) {
     splitter->finished = true;
-    return TK_OK;
+    /* Cut between records, or before the first: what is missing is unknown, but not nothing. */
+    *emitted = tk_byte_source_truncated(splitter->window.source);
+    return *emitted ? emit_truncated(splitter, record, error) : TK_OK;
   }
   const char byte = *tk_window_at(&splitter->window, 0);
   if (byte == '{') return next_document(splitter, record, emitted, error);
