@@ -82,7 +82,7 @@ static const char *const catalog_sql[STATEMENT_COUNT] = {
 struct tk_catalog {
   sqlite3 *db;
   sqlite3_stmt *statements[STATEMENT_COUNT];
-  bool in_transaction;
+  struct tk_transaction transaction;
   bool keys_added; /* in this transaction */
 };
 
@@ -176,10 +176,9 @@ enum tk_status tk_catalog_overtaken(struct tk_error *error) {
 enum tk_status tk_catalog_begin(struct tk_catalog *catalog, int64_t expected_generation,
                                 struct tk_error *error) {
   int64_t generation = 0;
-  enum tk_status status =
-      tk_database_execute(catalog->db, "BEGIN IMMEDIATE", "begin to write", error);
+  enum tk_status status = tk_transaction_begin(&catalog->transaction, catalog->db,
+                                               "BEGIN IMMEDIATE", "begin to write", error);
   if (status != TK_OK) return status;
-  catalog->in_transaction = true;
   catalog->keys_added = false;
   status = read_integer(catalog, GET_GENERATION, &generation, error);
   if (status == TK_OK && generation != expected_generation) status = tk_catalog_overtaken(error);
@@ -201,23 +200,16 @@ enum tk_status tk_catalog_commit(struct tk_catalog *catalog, int64_t *generation
                                  "announce new attribute keys", error);
   }
   if (status == TK_OK) status = tk_database_execute(catalog->db, "COMMIT", "commit", error);
-  if (status != TK_OK) {
-    tk_catalog_rollback(catalog);
-  } else {
-    catalog->in_transaction = false;
-  }
+  tk_catalog_rollback(catalog); /* what is not committed */
   return status;
 }
 
 void tk_catalog_rollback(struct tk_catalog *catalog) {
-  if (!catalog->in_transaction) return;
+  if (!catalog->transaction.rollback) return;
   for (int i = 0; i < STATEMENT_COUNT; i++) {
     if (catalog->statements[i]) sqlite3_reset(catalog->statements[i]);
   }
-  if (!sqlite3_get_autocommit(catalog->db)) {
-    sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
-  }
-  catalog->in_transaction = false;
+  tk_transaction_end(&catalog->transaction);
 }
 
 /* ---- resources, scopes, keys, aliases ---- */

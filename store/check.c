@@ -335,12 +335,11 @@ static enum tk_status check_segment(struct check *check, uint32_t index, struct 
 enum tk_status tk_store_check(struct tk_store *store, tk_check_report *report, void *context,
                               struct tk_check_counts *counts_out, struct tk_error *error) {
   struct check check = {.store = store, .report = report, .context = context};
-  bool in_transaction = false;
+  struct tk_transaction transaction = {0};
   enum tk_status status = TK_OK;
   tk_segment_cache_clear(); /* what is read must come from the file */
   if (sqlite3_get_autocommit(store->db)) {
-    status = tk_database_execute(store->db, "BEGIN", "begin to read", error);
-    in_transaction = status == TK_OK;
+    status = tk_transaction_begin(&transaction, store->db, "BEGIN", "begin to read", error);
   }
   if (status == TK_OK) status = check_tables(&check, error);
   if (status == TK_OK) {
@@ -355,7 +354,7 @@ enum tk_status tk_store_check(struct tk_store *store, tk_check_report *report, v
     }
   }
   tk_reader_close(check.reader);
-  if (in_transaction) sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
+  tk_transaction_end(&transaction);
   if (counts_out) *counts_out = check.counts;
   return status;
 }

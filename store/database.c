@@ -52,6 +52,29 @@ enum tk_status tk_database_integer(sqlite3 *db, const char *sql, int64_t otherwi
   return tk_database_error(db, "read the store", error);
 }
 
+enum tk_status tk_transaction_begin(struct tk_transaction *transaction, sqlite3 *db,
+                                    const char *sql, const char *doing, struct tk_error *error) {
+  sqlite3_stmt *rollback = NULL;
+  if (sqlite3_prepare_v2(db, "ROLLBACK", -1, &rollback, NULL) != SQLITE_OK) {
+    return tk_database_error(db, doing, error);
+  }
+  const enum tk_status status = tk_database_execute(db, sql, doing, error);
+  if (status != TK_OK) {
+    sqlite3_finalize(rollback);
+    return status;
+  }
+  *transaction = (struct tk_transaction){db, rollback};
+  return TK_OK;
+}
+
+void tk_transaction_end(struct tk_transaction *transaction) {
+  if (!transaction->rollback) return;
+  /* SQLite itself ends a transaction in which it ran out of memory or disk. */
+  if (!sqlite3_get_autocommit(transaction->db)) sqlite3_step(transaction->rollback);
+  sqlite3_finalize(transaction->rollback);
+  transaction->rollback = NULL;
+}
+
 /* ---- stand-in modules ---- */
 
 static int stub_connect(sqlite3 *db, void *context, int argc, const char *const *argv,

@@ -23,4 +23,18 @@ enum tk_status tk_database_integer(sqlite3 *db, const char *sql, int64_t otherwi
 enum tk_status tk_database_execute(sqlite3 *db, const char *sql, const char *doing,
                                    struct tk_error *error);
 
+/** A transaction that can be ended even when there is no memory left to prepare a statement.
+ * Zero-initialise. */
+struct tk_transaction {
+  sqlite3 *db;
+  sqlite3_stmt *rollback; /* NULL: none is open */
+};
+
+/** `sql` is BEGIN or BEGIN IMMEDIATE. */
+enum tk_status tk_transaction_begin(struct tk_transaction *transaction, sqlite3 *db,
+                                    const char *sql, const char *doing, struct tk_error *error);
+
+/** Rolls back what is not committed; does nothing where nothing is open. */
+void tk_transaction_end(struct tk_transaction *transaction);
+
 #endif

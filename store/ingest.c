@@ -54,6 +54,7 @@ struct tk_ingest {
   struct tk_ingest_counts counts;
   uint64_t tail_bytes, tail_segments; /* written, but replaced by the next commit with segments */
   uint32_t target;
+  struct tk_transaction reading;
   int64_t generation; /* of the store, as this ingest left it */
   bool absorbed;
   bool failed; /* after an error only tk_ingest_abort and _finish make sense */
@@ -367,22 +368,17 @@ static void count_tallies(struct tk_ingest *ingest, const struct tk_cut *cut) {
   }
 }
 
-static void end_reading(struct tk_ingest *ingest) {
-  if (!sqlite3_get_autocommit(ingest->store->db)) {
-    sqlite3_exec(ingest->store->db, "ROLLBACK", NULL, NULL, NULL);
-  }
-}
-
-/* What is read from here to end_reading is one state of the store, the one this ingest left: if
- * somebody else has changed it, segments it knows of may be gone. */
+/* What is read between this and the end of the transaction is one state of the store, the one this
+ * ingest left: if somebody else has changed it, segments it knows of may be gone. */
 static enum tk_status begin_reading(struct tk_ingest *ingest, struct tk_error *error) {
-  enum tk_status status = tk_database_execute(ingest->store->db, "BEGIN", "begin to read", error);
+  enum tk_status status =
+      tk_transaction_begin(&ingest->reading, ingest->store->db, "BEGIN", "begin to read", error);
   if (status != TK_OK) return status;
   status = tk_reader_refresh(ingest->store->reader, error);
   if (status == TK_OK && ingest->store->reader->generation != ingest->generation) {
     status = tk_catalog_overtaken(error);
   }
-  if (status != TK_OK) end_reading(ingest);
+  if (status != TK_OK) tk_transaction_end(&ingest->reading);
   return status;
 }
 
@@ -394,7 +390,7 @@ static enum tk_status cut(struct tk_ingest *ingest, bool final, struct tk_error 
   if (status == TK_OK) {
     status = tk_span_buffer_cut(&ingest->buffer, ingest->store->reader, &options,
                                 &ingest->commit.cut, error);
-    end_reading(ingest);
+    tk_transaction_end(&ingest->reading);
   }
   if (status == TK_OK) {
     count_tallies(ingest, &ingest->commit.cut);
@@ -439,7 +435,7 @@ static enum tk_status absorb_once(struct tk_ingest *ingest, struct tk_error *err
   enum tk_status status = begin_reading(ingest, error);
   if (status != TK_OK) return status;
   status = tk_span_buffer_absorb(&ingest->buffer, ingest->store->reader, error);
-  end_reading(ingest);
+  tk_transaction_end(&ingest->reading);
   return status;
 }
 

@@ -10,12 +10,11 @@
 #include "store/store.h"
 
 struct tk_scan {
-  sqlite3 *db;
   struct tk_reader *reader;
   struct tk_scan_options options;
   uint8_t (*trace_ids)[16]; /* copy of the caller's */
-  bool in_transaction;      /* ours to end */
-  bool failed;              /* what is left in the buffers means nothing any more */
+  struct tk_transaction transaction;
+  bool failed; /* what is left in the buffers means nothing any more */
 
   size_t next_id; /* by id: the next to look up */
 
@@ -40,7 +39,6 @@ enum tk_status tk_scan_open(struct tk_store *store, const struct tk_scan_options
   *scan_out = NULL;
   if (!scan) return tk_nomem(error);
   memset(scan, 0, sizeof *scan);
-  scan->db = store->db;
   if (options) scan->options = *options;
   if (scan->options.trace_ids) {
     const size_t bytes = scan->options.trace_id_count * 16;
@@ -50,8 +48,7 @@ enum tk_status tk_scan_open(struct tk_store *store, const struct tk_scan_options
   }
   /* One transaction from here to close: the scan sees one state of the store. */
   if (status == TK_OK && sqlite3_get_autocommit(store->db)) {
-    status = tk_database_execute(store->db, "BEGIN", "begin to read", error);
-    scan->in_transaction = status == TK_OK;
+    status = tk_transaction_begin(&scan->transaction, store->db, "BEGIN", "begin to read", error);
   }
   if (status == TK_OK) status = tk_reader_open(store->db, "main", &scan->reader, error);
   if (status == TK_OK) status = tk_reader_refresh(scan->reader, error);
@@ -67,9 +64,7 @@ void tk_scan_close(struct tk_scan *scan) {
   if (!scan) return;
   if (scan->segment) tk_segment_release(scan->segment);
   tk_reader_close(scan->reader);
-  if (scan->in_transaction && !sqlite3_get_autocommit(scan->db)) {
-    sqlite3_exec(scan->db, "COMMIT", NULL, NULL, NULL);
-  }
+  tk_transaction_end(&scan->transaction);
   tk_arena_reset(&scan->granule_arena);
   tk_arena_reset(&scan->trace_arena);
   tk_span_order_reset(&scan->order);

@@ -150,6 +150,22 @@ static void memory_that_stays_short_does_no_harm(void) {
   starve(true);
 }
 
+static void a_scan_closed_without_memory_ends_its_transaction(void) {
+  struct tk_store *store = NULL;
+  struct tk_scan *scan = NULL;
+  const struct tk_trace *trace = NULL;
+  make_clean_store();
+  CHECK(tk_store_open(path, TK_OPEN_WRITE, &store, NULL) == TK_OK);
+  CHECK(tk_scan_open(store, NULL, &scan, NULL) == TK_OK);
+  CHECK(tk_scan_next(scan, &trace, NULL) == TK_OK && trace);
+  fault_memory_fail_from(1);
+  tk_scan_close(scan);
+  fault_memory_fail_at(0);
+  CHECK(sqlite3_get_autocommit(tk_store_database(store)));
+  CHECK(ingest_scripts(store, scripts, 2, &run, NULL, NULL) == TK_OK);
+  tk_store_close(store);
+}
+
 /* ---- disks ---- */
 
 static bool is_expected(enum tk_status status, enum fault_call call) {
@@ -272,6 +288,7 @@ int main(void) {
   static const struct check_case cases[] = {
       CASE(one_failed_allocation_does_no_harm),
       CASE(memory_that_stays_short_does_no_harm),
+      CASE(a_scan_closed_without_memory_ends_its_transaction),
       CASE(one_failed_call_of_the_disk_does_no_harm),
       CASE(a_disk_that_stays_broken_does_no_harm),
       CASE(power_lost_between_any_two_writes_does_no_harm),
