@@ -23,7 +23,7 @@ run_suites() {
     fi
   fi
   if ! ninja -C "$folder" >"$folder/build.log" 2>&1; then
-    tail -n 40 "$folder/build.log"
+    grep -A 20 '^FAILED' "$folder/build.log"
     fail "$folder: the build failed"
     return
   fi
