@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "sqlext/functions.h"
+#include "sqlext/selection.h"
 #include "store/sqlite_api.h"
 
 struct sample {
@@ -58,52 +59,6 @@ static int compare_keys(const void *a, const void *b) {
   memcpy(&x, a, sizeof x);
   memcpy(&y, b, sizeof y);
   return (x > y) - (x < y);
-}
-
-static int64_t middle_of(int64_t a, int64_t b, int64_t c) {
-  if (a > b) {
-    int64_t swap = a;
-    a = b;
-    b = swap;
-  }
-  return c < a ? a : c > b ? b : c;
-}
-
-/* Reorders keys[0, count) so that keys[wanted] is what it is in sorted order, with nothing smaller
- * behind it. Quickselect; ranges that shrink too slowly are sorted, which bounds the worst case. */
-static void select_key(int64_t *keys, size_t count, size_t wanted) {
-  size_t begin = 0, end = count;
-  unsigned patience = 64;
-
-  while (end - begin > 1) {
-    if (end - begin <= 24 || patience-- == 0) {
-      qsort(keys + begin, end - begin, sizeof *keys, compare_keys);
-      return;
-    }
-    int64_t pivot = middle_of(keys[begin], keys[begin + (end - begin) / 2], keys[end - 1]);
-    size_t low = begin, high = end - 1;
-    for (;;) { /* Hoare: stops on equals, so that many equal values split in the middle */
-      while (keys[low] < pivot) low++;
-      while (keys[high] > pivot) high--;
-      if (low >= high) break;
-      int64_t swap = keys[low];
-      keys[low++] = keys[high];
-      keys[high--] = swap;
-    }
-    /* [begin, low) <= pivot <= [low, end); low == high is the pivot itself */
-    if (low == high) {
-      if (wanted == low) return;
-      if (wanted < low) {
-        end = low;
-      } else {
-        begin = low + 1;
-      }
-    } else if (wanted < low) {
-      end = low;
-    } else {
-      begin = low;
-    }
-  }
 }
 
 /* First index whose key is not below `key`. */
@@ -168,7 +123,7 @@ static double quantile_of(struct sample *sample) {
   double fraction = position - (double)at;
   int64_t low, high;
 
-  if (!sample->is_sorted) select_key(sample->keys, sample->count, at);
+  if (!sample->is_sorted) tk_select_key(sample->keys, sample->count, at);
   low = high = sample->keys[at];
   if (fraction > 0 && at + 1 < sample->count) {
     high = sample->keys[at + 1];

@@ -48,7 +48,23 @@ static bool copy_value(struct tk_arena *arena, sqlite3_value *from, bool numeric
   }
 }
 
-static bool add_value(struct tk_arena *arena, sqlite3_value *from, bool numeric,
+/* What the other side is brought to before it is compared. */
+enum conversion { CONVERT_NOTHING, CONVERT_TO_NUMBER, CONVERT_TO_TEXT };
+
+static bool is_number(const struct tk_sql_value *value) {
+  return value->type == TK_SQL_INT || value->type == TK_SQL_REAL;
+}
+
+static bool convert_value(struct tk_arena *arena, sqlite3_value *from, enum conversion conversion,
+                          struct tk_sql_value *to) {
+  if (!copy_value(arena, from, conversion == CONVERT_TO_NUMBER, to)) return false;
+  if (conversion != CONVERT_TO_TEXT || !is_number(to)) return true;
+  const void *text = sqlite3_value_text(from);
+  to->type = TK_SQL_TEXT;
+  return text && copy_bytes(arena, text, sqlite3_value_bytes(from), &to->as.text);
+}
+
+static bool add_value(struct tk_arena *arena, sqlite3_value *from, enum conversion conversion,
                       struct tk_predicate *predicate, uint32_t *capacity) {
   if (predicate->count == *capacity) {
     uint32_t grown = *capacity ? *capacity * 2 : 4;
@@ -60,24 +76,25 @@ static bool add_value(struct tk_arena *arena, sqlite3_value *from, bool numeric,
   }
   struct tk_sql_value *to = &predicate->values[predicate->count];
   *to = (struct tk_sql_value){.type = TK_SQL_NULL};
-  if (!copy_value(arena, from, numeric, to)) return false;
+  if (!convert_value(arena, from, conversion, to)) return false;
   predicate->count++;
   return true;
 }
 
-static enum tk_status take_values(struct tk_arena *arena, sqlite3_value *argument, bool numeric,
-                                  struct tk_predicate *predicate, struct tk_error *error) {
+static enum tk_status take_values(struct tk_arena *arena, sqlite3_value *argument,
+                                  enum conversion conversion, struct tk_predicate *predicate,
+                                  struct tk_error *error) {
   uint32_t capacity = 0;
   sqlite3_value *item = NULL;
   int rc;
 
   if (predicate->op != TK_PREDICATE_IN) {
-    if (!add_value(arena, argument, numeric, predicate, &capacity)) return tk_nomem(error);
+    if (!add_value(arena, argument, conversion, predicate, &capacity)) return tk_nomem(error);
     return TK_OK;
   }
   for (rc = sqlite3_vtab_in_first(argument, &item); rc == SQLITE_OK && item;
        rc = sqlite3_vtab_in_next(argument, &item)) {
-    if (!add_value(arena, item, numeric, predicate, &capacity)) return tk_nomem(error);
+    if (!add_value(arena, item, conversion, predicate, &capacity)) return tk_nomem(error);
   }
   if (rc == SQLITE_NOMEM) return tk_nomem(error);
   if (rc != SQLITE_OK && rc != SQLITE_DONE) {
@@ -85,10 +102,6 @@ static enum tk_status take_values(struct tk_arena *arena, sqlite3_value *argumen
   }
   tk_predicate_normalise(predicate);
   return TK_OK;
-}
-
-static bool is_number(const struct tk_sql_value *value) {
-  return value->type == TK_SQL_INT || value->type == TK_SQL_REAL;
 }
 
 /* A pattern is text whatever it was given as. */
@@ -361,18 +374,26 @@ static bool widen(struct tk_predicate *predicate, enum spans_affinity affinity, 
 
 static enum tk_status add_condition(struct spans_filter *filter, struct tk_reader *reader,
                                     const struct spans_columns *columns,
-                                    const struct spans_constraint *constraint,
+                                    const struct spans_constraint *constraint, bool is_final,
                                     sqlite3_value *argument, struct tk_error *error) {
   bool is_rowid = constraint->column == SPANS_ROWID, keep = true;
   const struct spans_column *column = is_rowid ? NULL : &columns->items[constraint->column];
   struct spans_condition condition = {.column = constraint->column,
                                       .predicate = {.op = constraint->op}};
   struct tk_predicate *predicate = &condition.predicate;
-  bool numeric = is_rowid || column->affinity == AFFINITY_INTEGER;
-  enum tk_status status = take_values(&filter->arena, argument, numeric, predicate, error);
+  enum conversion conversion = is_rowid || column->affinity == AFFINITY_INTEGER ? CONVERT_TO_NUMBER
+                               : is_final && column->affinity == AFFINITY_TEXT  ? CONVERT_TO_TEXT
+                                                                                : CONVERT_NOTHING;
+  enum tk_status status = take_values(&filter->arena, argument, conversion, predicate, error);
 
   if (status != TK_OK) return status;
+  if (is_final && predicate->op == TK_PREDICATE_IS && predicate->values[0].type == TK_SQL_NULL) {
+    predicate->op = TK_PREDICATE_IS_NULL;
+  }
   if (is_rowid || column->source == SOURCE_TRACE_ID) {
+    if (filter->has_ranges && is_final) {
+      return tk_fail(error, TK_INVALID, "expected one condition on trace_id, found two");
+    }
     if (filter->has_ranges && !is_rowid) return TK_OK; /* SQLite compares again */
     return find_ranges(filter, reader, predicate, is_rowid, error);
   }
@@ -384,7 +405,7 @@ static enum tk_status add_condition(struct spans_filter *filter, struct tk_reade
   } else if (predicate->op == TK_PREDICATE_LIKE || predicate->op == TK_PREDICATE_GLOB) {
     if (!take_pattern(&filter->arena, argument, predicate)) return tk_nomem(error);
   } else {
-    keep = widen(predicate, column->affinity, constraint->is_constant);
+    keep = is_final || widen(predicate, column->affinity, constraint->is_constant);
     bool is_range = predicate->op != TK_PREDICATE_IN && predicate->op != TK_PREDICATE_NE &&
                     predicate->op != TK_PREDICATE_IS_NOT &&
                     predicate->op != TK_PREDICATE_IS_NOT_NULL;
@@ -404,7 +425,8 @@ enum tk_status tk_spans_filter_init(struct spans_filter *filter, const struct sp
 
   *filter = (struct spans_filter){0};
   for (uint32_t i = 0; i < plan->constraint_count && status == TK_OK; i++) {
-    status = add_condition(filter, reader, columns, &plan->constraints[i], values[i], error);
+    status = add_condition(filter, reader, columns, &plan->constraints[i], plan->is_final,
+                           values[i], error);
   }
   if (status != TK_OK) tk_spans_filter_reset(filter);
   return status;

@@ -119,16 +119,22 @@ void tk_spans_columns_reset(struct spans_columns *columns) {
   *columns = (struct spans_columns){0};
 }
 
+void tk_spans_columns_declare_one(sqlite3_str *sql, const struct spans_columns *columns,
+                                  uint32_t index, const char *prefix, bool is_hidden) {
+  const char *type = index < SPANS_FIRST_ATTRIBUTE ? declared_columns[index].type
+                                                   : "BLOB"; /* HIDDEN alone would be NUMERIC */
+  sqlite3_str_appendf(sql, "\"%w%w\" %s%s", prefix, columns->items[index].name, type,
+                      is_hidden ? " HIDDEN" : "");
+}
+
 char *tk_spans_columns_declare(const struct spans_columns *columns) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
   int first_hidden = SPANS_scope;
 
   sqlite3_str_appendall(sql, "CREATE TABLE x(");
   for (uint32_t i = 0; i < columns->count; i++) {
-    const char *type = i < SPANS_FIRST_ATTRIBUTE ? declared_columns[i].type
-                                                 : "BLOB"; /* HIDDEN alone would be NUMERIC */
-    sqlite3_str_appendf(sql, "%s\"%w\" %s%s", i ? "," : "", columns->items[i].name, type,
-                        (int)i >= first_hidden ? " HIDDEN" : "");
+    if (i > 0) sqlite3_str_appendchar(sql, 1, ',');
+    tk_spans_columns_declare_one(sql, columns, i, "", (int)i >= first_hidden);
   }
   sqlite3_str_appendall(sql, ")");
   return sqlite3_str_finish(sql);

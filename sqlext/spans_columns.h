@@ -139,6 +139,11 @@ enum tk_status tk_spans_columns_load(sqlite3 *db, const char *schema, struct spa
                                      struct tk_error *error);
 void tk_spans_columns_reset(struct spans_columns *columns);
 
+/** The declaration of one column, its name behind `prefix`, for tables that show columns of spans.
+ */
+void tk_spans_columns_declare_one(sqlite3_str *sql, const struct spans_columns *columns,
+                                  uint32_t index, const char *prefix, bool is_hidden);
+
 /** `CREATE TABLE x(...)`, freed with sqlite3_free; NULL when out of memory. */
 char *tk_spans_columns_declare(const struct spans_columns *columns);
 

@@ -179,8 +179,8 @@ static enum tk_status list_jobs(struct spans_cursor *cursor, struct tk_error *er
   return TK_OK;
 }
 
-static enum tk_status start_statement(struct spans_cursor *cursor, const char *plan_text,
-                                      sqlite3_value **values, struct tk_error *error) {
+enum tk_status tk_spans_cursor_start(struct spans_cursor *cursor, const char *plan_text,
+                                     sqlite3_value **values, struct tk_error *error) {
   struct spans_table *table = (struct spans_table *)cursor->base.pVtab;
   enum tk_status status;
 
@@ -210,7 +210,7 @@ enum tk_status tk_spans_cursor_filter(struct spans_cursor *cursor, const char *p
   tk_spans_groups_end(cursor);
   cursor->current = NULL;
   cursor->batch_count = cursor->batch_at = cursor->next_row = cursor->job_end = 0;
-  if ((status = start_statement(cursor, plan_text, values, error)) != TK_OK) return status;
+  if ((status = tk_spans_cursor_start(cursor, plan_text, values, error)) != TK_OK) return status;
   switch (cursor->plan.order) {
     case ORDER_START:
       return tk_spans_start_order_begin(cursor, error);

@@ -61,6 +61,11 @@ enum tk_status tk_spans_cursor_filter(struct spans_cursor *cursor, const char *p
 enum tk_status tk_spans_cursor_next(struct spans_cursor *cursor, struct tk_error *error);
 void tk_spans_cursor_reset(struct spans_cursor *cursor);
 
+/** The first half of tk_spans_cursor_filter, for those that go through `jobs` themselves: takes
+ * plan and values, lists jobs. */
+enum tk_status tk_spans_cursor_start(struct spans_cursor *cursor, const char *plan_text,
+                                     sqlite3_value **values, struct tk_error *error);
+
 /** Value of the current row. */
 enum tk_status tk_spans_cursor_value(struct spans_cursor *cursor, uint32_t column,
                                      struct tk_sql_value *value, struct tk_error *error);

@@ -15,6 +15,8 @@
  *                          may be a literal (a text '5' is not 5) or come from a numeric column (it
  *                          is): such texts pass here and are compared again by SQLite
  * LIKE and GLOB can be redefined by the program, ids are case-insensitive: SQLite compares again.
+ * For tables that only have the spans to filter, and nothing for SQLite to compare again, the item
+ * `x` makes all these comparisons as with a value that has no affinity of its own.
  * LIMIT and OFFSET are left to SQLite: scans are lazy, rows beyond the limit are never looked at.
  */
 #include "sqlext/spans_plan.h"
@@ -274,28 +276,39 @@ static void plan_order(sqlite3_index_info *info, const struct spans_columns *col
 
 /* ---- writing and reading ---- */
 
+bool tk_spans_plan_claim(sqlite3_index_info *info, int i, const struct spans_columns *columns,
+                         uint32_t index, struct spans_claims *taken) {
+  const struct spans_column *column = index == SPANS_ROWID ? NULL : &columns->items[index];
+  enum tk_predicate_op op;
+  bool omit = false;
+
+  if (taken->count == SPANS_CONSTRAINTS_MAX) return false;
+  if (!info->aConstraint[i].usable || !op_of(info, i, &op)) return false;
+  if (column ? !claims(info, i, column, op, &omit) : !is_equality(op)) return false;
+  if (op == TK_PREDICATE_IN) sqlite3_vtab_in(info, i, 1);
+  taken->op = op;
+  info->aConstraintUsage[i].argvIndex = (int)(taken->first_argument + ++taken->count);
+  info->aConstraintUsage[i].omit = column && omit;
+  sqlite3_str_appendf(taken->items, "%d%c%s", column ? (int)index : -1, op_letters[op],
+                      is_constant_text(info, i) ? "'" : "");
+  sqlite3_str_appendf(taken->words, " %s%s%s", taken->prefix ? taken->prefix : "",
+                      column ? column->name : "rowid", op_words[op]);
+  return true;
+}
+
 int tk_spans_plan(sqlite3_index_info *info, const struct spans_columns *columns,
                   const struct spans_statistics *statistics) {
   struct estimate estimate = {.rows = statistics->spans};
   sqlite3_str *items = sqlite3_str_new(NULL), *words = sqlite3_str_new(NULL);
-  uint32_t count = 0;
-  enum tk_predicate_op op;
-  bool omit = false;
+  struct spans_claims claims = {.items = items, .words = words};
 
-  for (int i = 0; i < info->nConstraint && count < SPANS_CONSTRAINTS_MAX; i++) {
+  for (int i = 0; i < info->nConstraint; i++) {
     int index = info->aConstraint[i].iColumn;
-    const struct spans_column *column = index < 0 ? NULL : &columns->items[index];
-    if (!info->aConstraint[i].usable || !op_of(info, i, &op)) continue;
-    if (column ? !claims(info, i, column, op, &omit) : !is_equality(op)) continue;
-    if (op == TK_PREDICATE_IN) sqlite3_vtab_in(info, i, 1);
-    info->aConstraintUsage[i].argvIndex = (int)++count;
-    info->aConstraintUsage[i].omit = column && omit;
-    sqlite3_str_appendf(items, "%d%c%s", column ? index : -1, op_letters[op],
-                        is_constant_text(info, i) ? "'" : "");
-    sqlite3_str_appendf(words, " %s%s", column ? column->name : "rowid", op_words[op]);
-    count_constraint(&estimate, column, op);
+    uint32_t column = index < 0 ? SPANS_ROWID : (uint32_t)index;
+    if (!tk_spans_plan_claim(info, i, columns, column, &claims)) continue;
+    count_constraint(&estimate, index < 0 ? NULL : &columns->items[index], claims.op);
   }
-  finish_estimate(info, &estimate, statistics, count);
+  finish_estimate(info, &estimate, statistics, claims.count);
   plan_order(info, columns, statistics->spans, estimate.rows, items, words);
   bool failed = sqlite3_str_errcode(items) || sqlite3_str_errcode(words);
   char *item_text = sqlite3_str_finish(items), *word_text = sqlite3_str_finish(words);
@@ -361,6 +374,9 @@ bool tk_spans_plan_parse(const char *text, uint32_t column_count, struct spans_p
       if (!parse_grouped(&text, column_count, plan)) return false;
     } else if (*text == 'd') {
       plan->distinct = true;
+      text++;
+    } else if (*text == 'x') {
+      plan->is_final = true;
       text++;
     } else if (!parse_constraint(&text, column_count, plan)) {
       return false;

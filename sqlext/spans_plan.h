@@ -39,12 +39,25 @@ struct spans_plan {
   bool descending;        /* ORDER_START, ORDER_TRACES */
   bool by_unsigned_start; /* ORDER_START */
   bool distinct;          /* ORDER_GROUPED, ORDER_TRACES: one row of each group is enough */
+  bool is_final;          /* item `x`: SQLite does not compare again, see spans_plan.c */
 };
 
 /** What the store holds, for estimates. */
 struct spans_statistics {
   double spans, traces, segments;
 };
+
+/** Constraints claimed so far: their items and words, and where their arguments begin. */
+struct spans_claims {
+  sqlite3_str *items, *words;
+  const char *prefix; /* of the column names in `words`; may be NULL */
+  uint32_t first_argument, count;
+  enum tk_predicate_op op; /* of the one claimed last */
+};
+
+/** Claims constraint `i` of `info`, which is on this column of `spans`. False: it is left alone. */
+bool tk_spans_plan_claim(sqlite3_index_info *info, int i, const struct spans_columns *columns,
+                         uint32_t index, struct spans_claims *taken);
 
 /** Fills `info`. An SQLite result code. */
 int tk_spans_plan(sqlite3_index_info *info, const struct spans_columns *columns,
