@@ -410,6 +410,7 @@ static enum tk_status next_range(struct items_cursor *cursor, bool *more_out,
   }
   if (!cursor->by_id) range.end = cursor->segment->summary.span_count;
   for (int i = 0; i < vtab_of(cursor)->column_count; i++) cursor->bindings[i].is_known = false;
+  cursor->first_items = NULL;
   status = tk_reader_first_items(reader_of(cursor), cursor->segment, vtab_of(cursor)->kind->scope,
                                  &cursor->first_items, error);
   if (status != TK_OK || !cursor->first_items) return status;
@@ -524,8 +525,8 @@ static int declare_columns(sqlite3 *db, struct items_vtab *vtab, const char *sch
   int limit = sqlite3_limit(db, SQLITE_LIMIT_COLUMN, -1) - vtab->column_count;
   char *keys = sqlite3_mprintf(keys_sql, schema, vtab->kind->scope, limit > 0 ? limit : 0);
 
-  if (rc == SQLITE_OK)
-    rc = keys ? sqlite3_prepare_v2(db, keys, -1, &statement, NULL) : SQLITE_NOMEM;
+  if (!keys) rc = SQLITE_NOMEM;
+  if (rc == SQLITE_OK) rc = sqlite3_prepare_v2(db, keys, -1, &statement, NULL);
   while (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
     rc = add_attribute_column(vtab, statement, sql);
   }

@@ -133,7 +133,7 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, in
   }
   if (status != TK_OK) return tk_vtab_fail(&vtab->base, status, &error);
   cursor->set = vtab->latest;
-  cursor->set->references++;
+  if (cursor->set) cursor->set->references++;
   return SQLITE_OK;
 }
 

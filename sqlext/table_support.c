@@ -217,31 +217,40 @@ enum tk_status tk_ids_of_terms(const struct tk_terms *terms, int column, uint8_t
   return TK_OK;
 }
 
+static enum tk_status append_places(const struct tk_segment_list *list,
+                                    const struct tk_reader *reader,
+                                    const struct tk_trace_place *places, uint32_t place_count,
+                                    struct tk_row_range **ranges, uint32_t *count,
+                                    struct tk_error *error) {
+  if (place_count == 0) return TK_OK;
+  const uint64_t wanted = (uint64_t)*count + place_count;
+  struct tk_row_range *larger = sqlite3_realloc64(*ranges, wanted * sizeof *larger);
+  if (!larger) return tk_nomem(error);
+  *ranges = larger;
+  for (uint32_t p = 0; p < place_count; p++) {
+    const uint32_t index = tk_segment_list_find(list, reader, places[p].segment_index);
+    if (index == UINT32_MAX) continue;
+    larger[(*count)++] = (struct tk_row_range){index, places[p].first_row,
+                                               places[p].first_row + places[p].row_count};
+  }
+  return TK_OK;
+}
+
 enum tk_status tk_ranges_of_ids(const struct tk_terms *terms, int column, struct tk_reader *reader,
                                 const struct tk_segment_list *list,
                                 struct tk_row_range **ranges_out, uint32_t *count_out,
                                 struct tk_error *error) {
   struct tk_row_range *ranges = NULL;
-  uint8_t(*ids)[16];
-  uint32_t id_count, count = 0;
+  uint8_t(*ids)[16] = NULL;
+  uint32_t id_count = 0, count = 0;
   enum tk_status status = tk_ids_of_terms(terms, column, &ids, &id_count, error);
 
-  if (status != TK_OK) return status;
   for (uint32_t i = 0; i < id_count && status == TK_OK; i++) {
     struct tk_trace_place *places = NULL;
     uint32_t place_count = 0;
     status = tk_reader_find_trace(reader, ids[i], &places, &place_count, error);
-    void *larger =
-        status != TK_OK || place_count == 0
-            ? ranges
-            : sqlite3_realloc64(ranges, (uint64_t)(count + place_count) * sizeof *ranges);
-    if (!larger && status == TK_OK && place_count > 0) status = tk_nomem(error);
-    if (status == TK_OK) ranges = larger;
-    for (uint32_t p = 0; status == TK_OK && p < place_count; p++) {
-      const uint32_t index = tk_segment_list_find(list, reader, places[p].segment_index);
-      if (index == UINT32_MAX) continue;
-      ranges[count++] = (struct tk_row_range){index, places[p].first_row,
-                                              places[p].first_row + places[p].row_count};
+    if (status == TK_OK) {
+      status = append_places(list, reader, places, place_count, &ranges, &count, error);
     }
     sqlite3_free(places);
   }

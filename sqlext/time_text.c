@@ -26,8 +26,8 @@ static const struct unit units[] = {
     {"m", 60 * UINT64_C(1000000000)},
     {"s", UINT64_C(1000000000)},
     {"h", 3600 * UINT64_C(1000000000)},
-    {"d", 86400 * UINT64_C(1000000000)},
-    {"w", 7 * 86400 * UINT64_C(1000000000)},
+    {"d", UINT64_C(86400) * 1000000000},
+    {"w", UINT64_C(604800) * 1000000000},
 };
 
 /* ---- durations ---- */
@@ -85,17 +85,19 @@ void tk_duration_format(int64_t duration_ns, char text[TK_FORMATTED_SIZE]) {
 
   if (ns == 0) {
     memcpy(text, "0s", 3);
-  } else if (ns < 1000) {
-    snprintf(text, TK_FORMATTED_SIZE, "%s%lluns", sign, (unsigned long long)ns);
-  } else if (ns < 1000000 && format_fraction(ns, 1000, sign, "us", text)) {
     return;
-  } else if (ns < 1000000000 && format_fraction(ns, 1000000, sign, "ms", text)) {
-    return;
-  } else if (ns < UINT64_C(59950000000)) { /* from here on rounding gives a whole minute */
-    format_fraction(ns, 1000000000, sign, "s", text);
-  } else {
-    format_long(ns < UINT64_C(60000000000) ? UINT64_C(60000000000) : ns, sign, text);
   }
+  if (ns < 1000) {
+    snprintf(text, TK_FORMATTED_SIZE, "%s%lluns", sign, (unsigned long long)ns);
+    return;
+  }
+  if (ns < 1000000 && format_fraction(ns, 1000, sign, "us", text)) return;
+  if (ns < 1000000000 && format_fraction(ns, 1000000, sign, "ms", text)) return;
+  if (ns < UINT64_C(59950000000)) { /* from here on rounding gives a whole minute */
+    format_fraction(ns, 1000000000, sign, "s", text);
+    return;
+  }
+  format_long(ns < UINT64_C(60000000000) ? UINT64_C(60000000000) : ns, sign, text);
 }
 
 static bool is_digit(const char *p, const char *end) {
@@ -212,7 +214,7 @@ static int64_t days_of_date(struct date date) {
   unsigned month_from_march = (date.month + 9) % 12;
   unsigned day_of_year = (153 * month_from_march + 2) / 5 + date.day - 1;
   unsigned day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-  return era * 146097 + day_of_era - 719468;
+  return era * 146097 + (int64_t)day_of_era - 719468;
 }
 
 static struct date date_of_days(int64_t days) {

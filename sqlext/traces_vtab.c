@@ -488,8 +488,11 @@ static enum tk_status find_joined_depth(struct traces_cursor *cursor, int64_t *d
     total += trace->parts[p].end_row - trace->parts[p].first_row;
   }
   struct tk_span *spans = tk_arena_alloc(&arena, total * sizeof *spans);
-  const struct tk_span **list = tk_arena_alloc(&arena, total * sizeof *list);
-  if (!spans || !list) status = tk_nomem(error);
+  const struct tk_span **list = tk_arena_alloc(&arena, total * sizeof(void *));
+  if (!spans || !list) {
+    tk_arena_reset(&arena);
+    return tk_nomem(error);
+  }
   for (uint32_t p = 0; p < trace->part_count && status == TK_OK; p++) {
     const struct part *part = &trace->parts[p];
     status = tk_reader_spans(reader_of(cursor), part->segment, part->first_row,
@@ -900,7 +903,7 @@ static enum tk_status start(struct traces_cursor *cursor, const char *plan, int 
   if ((status = tk_terms_init(&cursor->terms, plan, argc, argv, error)) != TK_OK) return status;
   if ((status = tk_segment_list_init(&cursor->segments, reader, error)) != TK_OK) return status;
   const uint64_t count = reader->segment_count;
-  cursor->opened = sqlite3_malloc64(count * sizeof *cursor->opened + 1);
+  cursor->opened = sqlite3_malloc64(count * sizeof(void *) + 1);
   cursor->summaries = sqlite3_malloc64(count * sizeof *cursor->summaries + 1);
   if (!cursor->opened || !cursor->summaries) return tk_nomem(error);
   for (uint32_t s = 0; s < count; s++) {
