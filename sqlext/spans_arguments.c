@@ -169,6 +169,35 @@ static void make_start_range(struct spans_condition *condition, bool *impossible
   if (condition->start_low > condition->start_high) *impossible = true;
 }
 
+/* A pattern that begins with literal characters: the range of texts that begin so. SQLite compares
+ * again. False: it does not, or could not be made. */
+static bool make_prefix_range(struct tk_arena *arena, struct spans_condition *condition) {
+  const struct tk_predicate *predicate = &condition->predicate;
+  struct tk_text pattern = predicate->values->as.text;
+  const char *wildcards = predicate->op == TK_PREDICATE_LIKE ? "%_" : "*?[";
+  uint32_t size = 0;
+  uint64_t above;
+
+  char *prefix = tk_arena_alloc_bytes(arena, (size_t)pattern.size + 1);
+  if (!prefix || predicate->values->type != TK_SQL_TEXT) return false;
+  for (; size < pattern.size && pattern.data[size] && !strchr(wildcards, pattern.data[size]);
+       size++) {
+    char c = pattern.data[size];
+    bool fold = predicate->op == TK_PREDICATE_LIKE && c >= 'a' && c <= 'z';
+    prefix[size] = (char)(fold ? c - 'a' + 'A' : c);
+  }
+  prefix[size] = (char)0xFF; /* after any text that goes on behind the prefix */
+  condition->is_start_range = true;
+  condition->start_high = UINT64_MAX;
+  if (find_time((struct tk_text){prefix, size + 1}, true, &above)) {
+    condition->start_high = above > 0 ? above - 1 : 0;
+  }
+  if (!find_time((struct tk_text){prefix, size}, false, &condition->start_low)) {
+    condition->start_low = UINT64_MAX;
+  }
+  return size > 0;
+}
+
 /* ---- ids ---- */
 
 static int compare_ids(const void *a, const void *b) {
@@ -404,6 +433,7 @@ static enum tk_status add_condition(struct spans_filter *filter, struct tk_reade
     if (keep && condition.id_count == 0) filter->impossible = true;
   } else if (predicate->op == TK_PREDICATE_LIKE || predicate->op == TK_PREDICATE_GLOB) {
     if (!take_pattern(&filter->arena, argument, predicate)) return tk_nomem(error);
+    if (column->source == SOURCE_STARTED_AT) keep = make_prefix_range(&filter->arena, &condition);
   } else {
     keep = is_final || widen(predicate, column->affinity, constraint->is_constant);
     bool is_range = predicate->op != TK_PREDICATE_IN && predicate->op != TK_PREDICATE_NE &&

@@ -145,7 +145,7 @@ static bool claims(sqlite3_index_info *info, int i, const struct spans_column *c
   }
   if (is_null_test(op)) return true;
   if (op == TK_PREDICATE_LIKE || op == TK_PREDICATE_GLOB) {
-    return column->affinity != AFFINITY_INTEGER && column->source != SOURCE_STARTED_AT;
+    return column->affinity != AFFINITY_INTEGER;
   }
   if (column->affinity == AFFINITY_INTEGER) {
     *omit = true;

@@ -20,6 +20,7 @@ static const char *const queries[] = {
     " AND service <> 'b' AND started_at < '2020' AND duration_ns BETWEEN 1 AND 400",
     "SELECT service, name, [span.key], count(*) FROM spans GROUP BY service, name, [span.key]",
     "SELECT name FROM spans WHERE kind = 'server' ORDER BY start_ns DESC LIMIT 20",
+    "SELECT trace_id, count(*), max(kind) FROM spans WHERE [span.number] > 7 GROUP BY trace_id",
     "SELECT count(*) FROM spans c JOIN spans p ON p.trace_id = c.trace_id"
     " AND p.span_id = c.parent_span_id WHERE p.[span.number] < 20",
     "SELECT tree, timeline, service, self_time_ns FROM"
