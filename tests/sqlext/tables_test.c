@@ -9,6 +9,7 @@
 #include "tests/sqlext/store_fixture.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"
+#include "tracekeep/extension.h"
 
 static const char *const tables[] = {
     "traces",   "span_events", "span_links",     "span_attributes", "resources",      "scopes",
@@ -125,6 +126,81 @@ static void open_cursors_and_statements_do_not_disturb_each_other(void) {
   sqlite3_close(db);
 }
 
+/* Damages one byte of a blob, or cuts it, and puts it back afterwards. */
+static const char *const blobs[] = {
+    "tk_chunk data",       "tk_segment directory", "tk_segment resources", "tk_segment scopes",
+    "tk_resource content", "tk_scope content",     "tk_filter data"};
+
+static uint64_t random_state = 7;
+
+static uint32_t next_random(uint32_t below) {
+  random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(random_state >> 33) % below;
+}
+
+static void damage_blob(sqlite3 *db, const char *table, const char *column) {
+  char *sql = sqlite3_mprintf(
+      "SELECT rowid, %s FROM %s ORDER BY rowid LIMIT 1 OFFSET (%u %% (SELECT"
+      " count(*) FROM %s))",
+      column, table, next_random(1 << 20), table);
+  sqlite3_stmt *get, *put;
+  CHECK(sqlite3_prepare_v2(db, sql, -1, &get, 0) == SQLITE_OK);
+  sqlite3_free(sql);
+  sql = sqlite3_mprintf("UPDATE %s SET %s = ? WHERE rowid = ?", table, column);
+  CHECK(sqlite3_prepare_v2(db, sql, -1, &put, 0) == SQLITE_OK);
+  sqlite3_free(sql);
+  if (sqlite3_step(get) == SQLITE_ROW) {
+    static uint8_t bytes[1 << 16];
+    uint32_t size = (uint32_t)sqlite3_column_bytes(get, 1);
+    if (size > sizeof bytes) size = sizeof bytes;
+    if (size > 0) memcpy(bytes, sqlite3_column_blob(get, 1), size);
+    if (next_random(4) == 0) {
+      size = next_random(size + 1);
+    } else if (size > 0) {
+      bytes[next_random(size)] ^= (uint8_t)(1u << next_random(8));
+    }
+    sqlite3_bind_blob(put, 1, bytes, (int)size, SQLITE_STATIC);
+    sqlite3_bind_value(put, 2, sqlite3_column_value(get, 0));
+    CHECK(sqlite3_step(put) == SQLITE_DONE);
+  }
+  sqlite3_finalize(get);
+  sqlite3_finalize(put);
+}
+
+static void damaged_stores_give_errors_or_rows(void) {
+  const char *path = make_store("damaged.db");
+  int refused = 0;
+
+  for (int round = 0; round < 140; round++) {
+    char table[20], column[20];
+    sqlite3 *db;
+    sscanf(blobs[round % 7], "%19s %19s", table, column);
+    tk_segment_cache_clear();
+    CHECK(sqlite3_open(path, &db) == SQLITE_OK);
+    sqlite3_exec(db, "BEGIN", 0, 0, 0);
+    damage_blob(db, table, column);
+    CHECK(sqlite3_tracekeep_init(db, NULL, NULL) == SQLITE_OK);
+    for (int i = 0; i < TABLE_COUNT; i++) {
+      char sql[100];
+      sqlite3_snprintf(sizeof sql, sql, "SELECT * FROM %s", tables[i]);
+      const int rc = sqlite3_exec(db, sql, 0, 0, 0);
+      refused += rc != SQLITE_OK;
+      if (rc != SQLITE_OK && (rc & 0xFF) != SQLITE_CORRUPT) {
+        CHECK((rc & 0xFF) == SQLITE_ERROR);
+        CHECK(strlen(sqlite3_errmsg(db)) > 10);
+      }
+    }
+    CHECK(sqlite3_exec(db, "ROLLBACK", 0, 0, 0) == SQLITE_OK);
+    CHECK(sqlite3_close(db) == SQLITE_OK);
+  }
+  printf("# %d statements refused\n", refused);
+  CHECK(refused > 100);
+  tk_segment_cache_clear();
+  sqlite3 *db = fixture_open(path);
+  CHECK(fixture_number(db, "SELECT sum(span_count) FROM traces") == 160);
+  sqlite3_close(db);
+}
+
 struct reading {
   const char *path;
   atomic_bool *stop;
@@ -188,6 +264,7 @@ int main(void) {
       CASE(attached_stores_and_views_have_tables_of_their_own),
       CASE(tables_stay_usable_where_trust_is_off),
       CASE(open_cursors_and_statements_do_not_disturb_each_other),
+      CASE(damaged_stores_give_errors_or_rows),
       CASE(readers_see_whole_batches_while_another_ingests),
   };
   fault_memory_install();
