@@ -70,6 +70,15 @@ def main():
             print("not ok" if missing or not found else "ok", number, "- columns of", table, "are all named")
             if missing:
                 print("#", missing)
+    number += 1
+    rules = re.findall(r'X\([A-Z0-9_]+, "([a-z0-9_.]+)", ([A-Z]+),',
+                       (root / "cli/input/issue_rules.h").read_text(encoding="utf-8"))
+    unknown = [name for name, severity in rules
+               if not re.search(rf"^\| [^|]*(?<![\w.]){re.escape(name)}(?![\w.])[^|]* \| {severity.lower()} \|", text, re.M)]
+    failures += bool(unknown or not rules)
+    print("not ok" if unknown or not rules else "ok", number, "- every rule of the readers is listed, with its severity")
+    if unknown:
+        print("#", unknown)
     print(f"1..{number}")
     return failures > 0 or not blocks
 
