@@ -246,20 +246,10 @@ enum tk_status tk_spans_prepare(struct spans_segment *segment, struct spans_bind
 
 /* ---- values ---- */
 
-static void set_int(struct tk_sql_value *value, int64_t integer) {
-  value->type = TK_SQL_INT;
-  value->as.integer = integer;
-}
-
-static void set_text(struct tk_sql_value *value, const char *data, size_t size) {
-  value->type = TK_SQL_TEXT;
-  value->as.text = (struct tk_text){data ? data : "", (uint32_t)size};
-}
-
 static void set_hex(struct tk_sql_value *value, const uint8_t *bytes, size_t size,
                     struct spans_scratch *scratch) {
   tk_hex_text(bytes, size, scratch->text);
-  set_text(value, scratch->text, 2 * size);
+  tk_spans_set_text(value, scratch->text, 2 * size);
 }
 
 static void set_name_or_number(struct tk_sql_value *value, const char *name, int64_t number,
@@ -268,7 +258,7 @@ static void set_name_or_number(struct tk_sql_value *value, const char *name, int
     sqlite3_snprintf(sizeof scratch->text, scratch->text, "%lld", (long long)number);
     name = scratch->text;
   }
-  set_text(value, name, strlen(name));
+  tk_spans_set_text(value, name, strlen(name));
 }
 
 static void set_real(struct tk_sql_value *value, int64_t bits) {
@@ -285,24 +275,23 @@ static enum tk_status set_json(struct tk_sql_value *value, const struct tk_value
     tk_byte_writer_reset(out);
     return tk_nomem(error);
   }
-  set_text(value, (const char *)out->data, out->size);
+  tk_spans_set_text(value, (const char *)out->data, out->size);
   return TK_OK;
 }
 
-/* A decoded value; nested ones as JSON in `out`. */
-static enum tk_status set_value(struct tk_sql_value *value, const struct tk_value *from,
-                                struct tk_byte_writer *out, struct tk_error *error) {
+enum tk_status tk_spans_set_value(struct tk_sql_value *value, const struct tk_value *from,
+                                  struct tk_byte_writer *out, struct tk_error *error) {
   int64_t bits;
 
   switch ((enum tk_value_type)from->type) {
     case TK_VALUE_STRING:
     case TK_VALUE_BYTES:
-      set_text(value, from->as.text, from->size);
+      tk_spans_set_text(value, from->as.text, from->size);
       if (from->type == TK_VALUE_BYTES) value->type = TK_SQL_BLOB;
       return TK_OK;
     case TK_VALUE_BOOL:
     case TK_VALUE_INT:
-      set_int(value, from->as.integer);
+      tk_spans_set_int(value, from->as.integer);
       return TK_OK;
     case TK_VALUE_DOUBLE:
       memcpy(&bits, &from->as.real, sizeof bits);
@@ -328,7 +317,7 @@ static enum tk_status set_part_value(const struct spans_part *part, uint32_t ind
   switch (part->type) {
     case TK_VALUE_INT:
     case TK_VALUE_BOOL:
-      set_int(value, part->values->ints[index]);
+      tk_spans_set_int(value, part->values->ints[index]);
       return TK_OK;
     case TK_VALUE_DOUBLE:
       set_real(value, part->values->ints[index]);
@@ -336,7 +325,7 @@ static enum tk_status set_part_value(const struct spans_part *part, uint32_t ind
     case TK_VALUE_STRING:
     case TK_VALUE_BYTES:
       text = tk_column_text(part->values, index);
-      set_text(value, text.data, text.size);
+      tk_spans_set_text(value, text.data, text.size);
       if (part->type == TK_VALUE_BYTES) value->type = TK_SQL_BLOB;
       return TK_OK;
     case TK_VALUE_ARRAY:
@@ -367,7 +356,7 @@ static enum tk_status find_first_value(struct spans_segment *segment, struct tk_
   for (uint32_t i = 0; status == TK_OK && i < attributes.count; i++) {
     const struct tk_attribute *item = &attributes.items[i];
     if (item->key.size == key.size && memcmp(item->key.data, key.data, key.size) == 0) {
-      return set_value(value, &item->value, &scratch->bytes, error);
+      return tk_spans_set_value(value, &item->value, &scratch->bytes, error);
     }
   }
   return status;
@@ -400,7 +389,7 @@ static void apply_integer_affinity(struct tk_sql_value *value) {
     errno = 0;
     long long integer = strpbrk(text, ".eE") ? 0 : strtoll(text, &end, 10);
     if (errno == 0 && !strpbrk(text, ".eE")) {
-      set_int(value, integer);
+      tk_spans_set_int(value, integer);
     } else {
       value->type = TK_SQL_REAL;
       value->as.real = strtod(text, &end);
@@ -408,7 +397,7 @@ static void apply_integer_affinity(struct tk_sql_value *value) {
   }
   if (value->type == TK_SQL_REAL && fabs(value->as.real) < 9223372036854775808.0 &&
       value->as.real == floor(value->as.real)) {
-    set_int(value, (int64_t)value->as.real);
+    tk_spans_set_int(value, (int64_t)value->as.real);
   }
 }
 
@@ -418,7 +407,7 @@ static void apply_text_affinity(struct tk_sql_value *value, struct spans_scratch
     set_name_or_number(value, NULL, value->as.integer, scratch);
   } else if (value->type == TK_SQL_REAL) {
     sqlite3_snprintf(sizeof scratch->text, scratch->text, "%!.15g", value->as.real);
-    set_text(value, scratch->text, strlen(scratch->text));
+    tk_spans_set_text(value, scratch->text, strlen(scratch->text));
   }
 }
 
@@ -447,7 +436,7 @@ static enum tk_status set_rpc_method(struct spans_segment *segment, struct spans
   tk_byte_writer_reset(&scratch->bytes);
   scratch->bytes = joined; /* moved */
   if (joined.failed) return tk_nomem(error);
-  set_text(value, (const char *)joined.data, joined.size);
+  tk_spans_set_text(value, (const char *)joined.data, joined.size);
   return TK_OK;
 }
 
@@ -495,7 +484,7 @@ static enum tk_status set_trace_id(struct spans_segment *segment, struct spans_b
           segment->reader, stored, stored->fixed[TK_COL_TRACE_TEXT], low, low + 1, &texts, error);
       if (status != TK_OK) return status;
       struct tk_text text = tk_column_text(texts, low);
-      set_text(value, text.data, text.size);
+      tk_spans_set_text(value, text.data, text.size);
       return TK_OK;
     }
   }
@@ -533,7 +522,7 @@ static enum tk_status set_attributes_json(struct spans_segment *segment, uint32_
   if (status != TK_OK) return status;
   tk_json_attributes(&scratch->bytes, &attributes);
   if (scratch->bytes.failed) return tk_nomem(error);
-  set_text(value, (const char *)scratch->bytes.data, scratch->bytes.size);
+  tk_spans_set_text(value, (const char *)scratch->bytes.data, scratch->bytes.size);
   return TK_OK;
 }
 
@@ -543,7 +532,7 @@ static enum tk_status set_items_json(struct spans_segment *segment, struct spans
   struct tk_span span;
 
   if (!binding->data || binding->data->ints[row] == 0) {
-    set_text(value, "[]", 2);
+    tk_spans_set_text(value, "[]", 2);
     return TK_OK;
   }
   tk_arena_reset(&scratch->arena);
@@ -557,104 +546,8 @@ static enum tk_status set_items_json(struct spans_segment *segment, struct spans
     tk_json_links(&scratch->bytes, span.links, span.link_count);
   }
   if (scratch->bytes.failed) return tk_nomem(error);
-  set_text(value, (const char *)scratch->bytes.data, scratch->bytes.size);
+  tk_spans_set_text(value, (const char *)scratch->bytes.data, scratch->bytes.size);
   return TK_OK;
-}
-
-/* ---- what depends on the resource or scope alone ---- */
-
-static enum tk_status keep_json(struct spans_segment *segment, struct tk_byte_writer *json,
-                                struct tk_sql_value *value, struct tk_error *error) {
-  char *kept = json->failed ? NULL : tk_arena_alloc_bytes(&segment->arena, json->size);
-  if (kept && json->size > 0) memcpy(kept, json->data, json->size);
-  if (kept) set_text(value, kept, json->size);
-  tk_byte_writer_reset(json);
-  return kept ? TK_OK : tk_nomem(error);
-}
-
-static enum tk_status find_attribute(struct spans_segment *segment,
-                                     const struct tk_attributes *attributes, struct tk_text key,
-                                     struct tk_sql_value *value, struct tk_error *error) {
-  struct tk_byte_writer json = {0};
-
-  for (uint32_t i = 0; i < attributes->count; i++) {
-    const struct tk_attribute *item = &attributes->items[i];
-    if (item->key.size != key.size || memcmp(item->key.data, key.data, key.size) != 0) continue;
-    enum tk_status status = set_value(value, &item->value, &json, error);
-    if (status != TK_OK || !json.data) return status;
-    return keep_json(segment, &json, value, error);
-  }
-  return TK_OK;
-}
-
-static void set_if_any(struct tk_sql_value *value, struct tk_text text) {
-  if (text.size > 0) set_text(value, text.data, text.size);
-}
-
-static enum tk_status fill_resource_code(struct spans_segment *segment,
-                                         struct spans_binding *binding, uint32_t code,
-                                         struct tk_sql_value *value, struct tk_error *error) {
-  int64_t id = segment->segment->resources[code];
-  const struct tk_stored_resource *stored = tk_reader_resource(segment->reader, id);
-  struct tk_byte_writer json = {0};
-
-  if (!stored) return tk_corrupt(error, "resource %lld is missing", (long long)id);
-  switch ((int)binding->column->source) {
-    case SOURCE_SERVICE:
-      if (stored->service.data) set_text(value, stored->service.data, stored->service.size);
-      return TK_OK;
-    case SOURCE_RESOURCE_ID:
-      set_int(value, id);
-      return TK_OK;
-    case SOURCE_RESOURCE_JSON:
-      tk_json_attributes(&json, &stored->resource.attributes);
-      return keep_json(segment, &json, value, error);
-    default:
-      return find_attribute(segment, &stored->resource.attributes, binding->column->key, value,
-                            error);
-  }
-}
-
-static enum tk_status fill_scope_code(struct spans_segment *segment, struct spans_binding *binding,
-                                      uint32_t code, struct tk_sql_value *value,
-                                      struct tk_error *error) {
-  int64_t id = segment->segment->scopes[code];
-  const struct tk_stored_scope *stored = tk_reader_scope(segment->reader, id);
-  struct tk_byte_writer json = {0};
-
-  if (!stored) return tk_corrupt(error, "scope %lld is missing", (long long)id);
-  switch ((int)binding->column->source) {
-    case SOURCE_SCOPE_NAME:
-      set_if_any(value, stored->scope.name);
-      return TK_OK;
-    case SOURCE_SCOPE_VERSION:
-      set_if_any(value, stored->scope.version);
-      return TK_OK;
-    case SOURCE_SCOPE_JSON:
-      tk_json_scope(&json, &stored->scope);
-      return keep_json(segment, &json, value, error);
-    default:
-      return find_attribute(segment, &stored->scope.attributes, binding->column->key, value, error);
-  }
-}
-
-enum tk_status tk_spans_code_value(struct spans_segment *segment, struct spans_binding *binding,
-                                   int64_t code, const struct tk_sql_value **value_out,
-                                   struct tk_error *error) {
-  if (code < 0 || code >= binding->code_count) {
-    return tk_corrupt(error, "segment %lld: resource or scope %lld of %u",
-                      (long long)segment->segment->summary.id, (long long)code,
-                      binding->code_count);
-  }
-  struct tk_sql_value *value = &binding->by_code[code];
-  *value_out = value;
-  if (binding->by_code_filled[code]) return TK_OK;
-  *value = (struct tk_sql_value){.type = TK_SQL_NULL};
-  enum tk_status status = tk_spans_is_scope_source(binding->column->source)
-                              ? fill_scope_code(segment, binding, (uint32_t)code, value, error)
-                              : fill_resource_code(segment, binding, (uint32_t)code, value, error);
-  binding->by_code_filled[code] = status == TK_OK;
-  return status;
 }
 
 /* ---- any column ---- */
@@ -668,13 +561,13 @@ static void set_tree_value(const struct spans_segment *segment, const struct spa
   const struct spans_tree *tree = &segment->tree;
 
   if (binding->column->source == SOURCE_IS_ROOT) {
-    set_int(value, !tree->has_parent[row]);
+    tk_spans_set_int(value, !tree->has_parent[row]);
   } else if (binding->column->source == SOURCE_CHILD_COUNT) {
-    set_int(value, tree->child_counts[row]);
+    tk_spans_set_int(value, tree->child_counts[row]);
   } else if (binding->column->source == SOURCE_SELF_TIME) {
-    set_int(value, tree->self_times[row]);
+    tk_spans_set_int(value, tree->self_times[row]);
   } else {
-    set_int(value, tree->depths ? tree->depths[row] : row_int(binding, row));
+    tk_spans_set_int(value, tree->depths ? tree->depths[row] : row_int(binding, row));
   }
 }
 
@@ -682,7 +575,7 @@ static void set_row_text(const struct spans_binding *binding, uint32_t row,
                          struct tk_sql_value *value) {
   struct tk_text text = {"", 0};
   if (binding->data) text = tk_column_text(binding->data, row);
-  set_text(value, text.data, text.size);
+  tk_spans_set_text(value, text.data, text.size);
   /* Only a name can be empty; anything else that is empty was not set. */
   if (text.size == 0 && binding->column->argument != TK_COL_NAME) value->type = TK_SQL_NULL;
 }
@@ -693,13 +586,13 @@ static void set_time(const struct spans_segment *segment, const struct spans_bin
 
   if (binding->column->source == SOURCE_STARTED_AT) {
     tk_instant_text(start, scratch->text);
-    set_text(value, scratch->text, TK_INSTANT_TEXT_SIZE);
+    tk_spans_set_text(value, scratch->text, TK_INSTANT_TEXT_SIZE);
   } else if (binding->column->source == SOURCE_BUCKET) {
-    set_int(value, (int64_t)(start - start % (uint64_t)binding->column->argument));
+    tk_spans_set_int(value, (int64_t)(start - start % (uint64_t)binding->column->argument));
   } else if (binding->column->source == SOURCE_END) {
-    set_int(value, (int64_t)(start + (uint64_t)row_int(binding, row)));
+    tk_spans_set_int(value, (int64_t)(start + (uint64_t)row_int(binding, row)));
   } else {
-    set_int(value, (int64_t)start);
+    tk_spans_set_int(value, (int64_t)start);
   }
 }
 
@@ -721,7 +614,7 @@ enum tk_status tk_spans_value(struct spans_segment *segment, struct spans_bindin
       set_row_text(binding, row, value);
       return TK_OK;
     case SOURCE_ROW_INT:
-      set_int(value, row_int(binding, row));
+      tk_spans_set_int(value, row_int(binding, row));
       return TK_OK;
     case SOURCE_KIND:
       set_name_or_number(value, tk_kind_name(row_int(binding, row)), row_int(binding, row),
@@ -753,7 +646,7 @@ enum tk_status tk_spans_value(struct spans_segment *segment, struct spans_bindin
     case SOURCE_LINKS_JSON:
       return set_items_json(segment, binding, row, scratch, value, error);
     case SOURCE_SEGMENT_ID:
-      set_int(value, segment->segment->summary.id);
+      tk_spans_set_int(value, segment->segment->summary.id);
       return TK_OK;
     case SOURCE_ALWAYS_NULL:
       value->type = TK_SQL_NULL;

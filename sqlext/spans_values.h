@@ -88,6 +88,18 @@ enum tk_status tk_spans_value(struct spans_segment *segment, struct spans_bindin
                               uint32_t row, struct spans_scratch *scratch,
                               struct tk_sql_value *value_out, struct tk_error *error);
 
+static inline void tk_spans_set_int(struct tk_sql_value *value, int64_t integer) {
+  value->type = TK_SQL_INT;
+  value->as.integer = integer;
+}
+static inline void tk_spans_set_text(struct tk_sql_value *value, const char *data, size_t size) {
+  value->type = TK_SQL_TEXT;
+  value->as.text = (struct tk_text){data ? data : "", (uint32_t)size};
+}
+/** A decoded value; arrays and lists as JSON in `out`. */
+enum tk_status tk_spans_set_value(struct tk_sql_value *value, const struct tk_value *from,
+                                  struct tk_byte_writer *out, struct tk_error *error);
+
 /** What resource or scope `code` of the segment has in the bound column. */
 enum tk_status tk_spans_code_value(struct spans_segment *segment, struct spans_binding *binding,
                                    int64_t code, const struct tk_sql_value **value_out,
