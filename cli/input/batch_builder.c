@@ -220,13 +220,35 @@ static struct tk_text cut_raw(struct tk_text raw) {
 static void locate(const struct tk_record_place *place, const char *at, struct tk_issue *issue) {
   issue->line = place->line;
   issue->offset = place->offset;
-  if (!at || at < place->text || at > place->text + place->size) return;
+  if (!at || place->compressed || at < place->text || at > place->text + place->size) return;
   issue->offset += (uint64_t)(at - place->text);
   for (const char *line = place->text; issue->line > 0; issue->line++) {
     line = memchr(line, '\n', (size_t)(at - line));
     if (!line) break;
     line++;
   }
+}
+
+/* Input that is no text is quoted as hexadecimal digits, two for a byte. */
+static struct tk_text copy_raw(struct tk_batch_builder *builder, struct tk_text raw) {
+  static const char digits[] = "0123456789abcdef";
+  uint32_t i = 0;
+  while (i < raw.size && ((unsigned char)raw.data[i] >= ' ' || strchr("\t\n\r", raw.data[i])) &&
+         raw.data[i] != '\0') {
+    i++;
+  }
+  if (i == raw.size) return tk_builder_copy(builder, raw.data, raw.size);
+  if (raw.size > TK_ISSUE_RAW_LIMIT / 2) raw.size = TK_ISSUE_RAW_LIMIT / 2;
+  char *text = tk_arena_alloc_bytes(&builder->batch->arena, (size_t)raw.size * 2);
+  if (!text) {
+    builder->out_of_memory = true;
+    return (struct tk_text){"", 0};
+  }
+  for (i = 0; i < raw.size; i++) {
+    text[2 * i] = digits[(unsigned char)raw.data[i] >> 4];
+    text[2 * i + 1] = digits[(unsigned char)raw.data[i] & 15];
+  }
+  return (struct tk_text){text, raw.size * 2};
 }
 
 /* The parts of the input that messages quote may be cut anywhere. */
@@ -251,7 +273,7 @@ static struct tk_issue *TK_PRINTF(4, 0)
   *issue = (struct tk_issue){.rule = rules[rule].name, .severity = rules[rule].severity};
   locate(&builder->place, raw.data, issue);
   raw = cut_raw(raw);
-  issue->raw = tk_builder_copy(builder, raw.data, raw.size);
+  issue->raw = copy_raw(builder, raw);
   issue->message = tk_builder_copy(builder, message, (uint32_t)size);
   return issue;
 }

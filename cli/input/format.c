@@ -5,7 +5,10 @@
 
 #include <string.h>
 
+#include "cli/input/framing.h"
+#include "cli/input/jaeger_json.h"
 #include "cli/input/otlp_json.h"
+#include "cli/input/otlp_protobuf.h"
 
 static const char *const otlp_arrays[] = {"resourceSpans", "resource_spans", "batches", NULL};
 static const char *const otlp_wrappers[] = {"trace", "result", NULL};
@@ -17,6 +20,11 @@ static const char *const otlp_whole[] = {"resource",
                                          "deprecatedScopeSpans",
                                          NULL};
 
+/* Jaeger: the API's list of traces, or what Elasticsearch found. */
+static const char *const jaeger_arrays[] = {"data", "hits", NULL};
+static const char *const jaeger_wrappers[] = {"hits", NULL};
+static const char *const jaeger_whole[] = {"traceID", "spans", "processes", "_source", NULL};
+
 static bool contains(const char *head, size_t size, const char *text) {
   return memmem(head, size, text, strlen(text)) != NULL;
 }
@@ -26,12 +34,28 @@ static bool probe_otlp_json(const char *head, size_t size) {
          contains(head, size, "\"batches\"") || contains(head, size, "\"scopeSpans\"");
 }
 
+static bool probe_otlp_protobuf(const char *head, size_t size) {
+  return tk_framing_recognise(head, size) != TK_FRAMING_UNKNOWN;
+}
+
 static const struct tk_input_format formats[] = {
+    {
+        .name = "otlp-proto",
+        .probe = probe_otlp_protobuf,
+        .split_keys = {.binary = true},
+        .parse = tk_otlp_protobuf_parse,
+    },
     {
         .name = "otlp-json",
         .probe = probe_otlp_json,
         .split_keys = {otlp_arrays, otlp_wrappers, otlp_whole},
         .parse = tk_otlp_json_parse,
+    },
+    {
+        .name = "jaeger",
+        .probe = tk_jaeger_json_probe,
+        .split_keys = {jaeger_arrays, jaeger_wrappers, jaeger_whole},
+        .parse = tk_jaeger_json_parse,
     },
 };
 

@@ -28,15 +28,20 @@
   X(JSON_LEGACY_KEY, "json.legacy_key", INFO, 1)               \
   X(JSON_FLOAT_TIME, "json.float_time", INFO, 1)               \
   X(JSON_UNKNOWN_FIELD, "json.unknown_field", INFO, 5)         \
+  X(PROTOBUF_SYNTAX, "protobuf.syntax", ERROR, 20)             \
+  X(PROTOBUF_UNKNOWN_FIELD, "protobuf.unknown_field", INFO, 5) \
+  X(PROTOBUF_LEGACY_FIELD, "protobuf.legacy_field", INFO, 1)   \
   X(UTF8_INVALID, "utf8.invalid", WARN, 20)                    \
   X(RECORD_TRUNCATED, "record.truncated", ERROR, 20)           \
   X(RECORD_NOT_TRACE, "record.not_trace", INFO, 5)             \
   X(RECORD_UNKNOWN, "record.unknown", ERROR, 20)               \
   X(RECORD_TOO_LONG, "record.too_long", ERROR, 20)             \
+  X(RECORD_COMPRESSION, "record.compression", ERROR, 20)       \
   X(TIME_START_ZERO, "time.start_zero", WARN, 20)              \
   X(TIME_END_ZERO, "time.end_zero", WARN, 20)                  \
   X(TIME_END_BEFORE_START, "time.end_before_start", ERROR, 20) \
   X(TIME_UNIT, "time.unit", WARN, 20)                          \
+  X(PROCESS_MISSING, "jaeger.process.missing", WARN, 20)       \
   X(ATTR_DUPLICATE_KEY, "attr.duplicate_key", WARN, 20)        \
   X(ATTR_EMPTY_KEY, "attr.empty_key", WARN, 20)
 

@@ -503,7 +503,8 @@ void tk_otlp_json_parse(struct tk_batch_builder *builder, const struct tk_record
   builder->place = (struct tk_record_place){.text = record->text,
                                             .size = record->size,
                                             .offset = record->begin_offset,
-                                            .line = record->line};
+                                            .line = record->line,
+                                            .compressed = record->compressed};
   tk_json_init(&parser.json, record->text, record->size);
   if (record->kind == TK_RECORD_END) {
     builder->batch->record_count++;

@@ -2,6 +2,7 @@
 #ifndef TK_CLI_INPUT_RECORD_H
 #define TK_CLI_INPUT_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cli/input/issue_rules.h"
@@ -21,8 +22,9 @@ struct tk_record {
   uint64_t begin_offset; /**< of text[0] in the decoded input */
   uint64_t end_offset;   /**< where the next record's input begins */
   uint64_t line;         /**< of text[0] */
-  enum tk_rule rule;     /**< FAULT: what is wrong */
-  const char *message;   /**< FAULT: the words for it */
+  bool compressed;   /**< text is not input but was decoded from it: offsets within mean nothing */
+  enum tk_rule rule; /**< FAULT: what is wrong */
+  const char *message; /**< FAULT: the words for it */
 };
 
 #endif

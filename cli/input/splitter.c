@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/input/framing.h"
 #include "cli/input/json.h"
 #include "cli/input/json_scanner.h"
 #include "cli/input/window.h"
@@ -30,6 +31,7 @@ struct level {
 
 struct tk_splitter {
   struct tk_window window;
+  struct tk_framing framing; /* for keys->binary */
   struct tk_splitter_options options;
   const struct tk_split_keys *keys; /* may be NULL */
   bool finished;
@@ -586,6 +588,9 @@ enum tk_status tk_splitter_next(struct tk_splitter *splitter, struct tk_record *
                                 struct tk_error *error) {
   enum tk_status status = TK_OK;
   *found = false;
+  if (splitter->keys && splitter->keys->binary) {
+    return tk_framing_next(&splitter->framing, &splitter->window, record, found, error);
+  }
   while (status == TK_OK && !*found && !splitter->finished) {
     status = splitter->level_count > 0 ? step_in_level(splitter, record, found, error)
                                        : step_at_top(splitter, record, found, error);
@@ -607,6 +612,8 @@ enum tk_status tk_splitter_create(struct tk_byte_source *source,
   if (!splitter->options.line_limit) splitter->options.line_limit = TK_SPLITTER_LINE_LIMIT;
   if (!splitter->options.record_limit) splitter->options.record_limit = TK_SPLITTER_RECORD_LIMIT;
   tk_window_init(&splitter->window, source);
+  splitter->framing.message_limit = splitter->options.line_limit;
+  splitter->framing.record_limit = splitter->options.record_limit;
   const enum tk_status status = tk_window_reach(&splitter->window, 0, error);
   if (status == TK_OK) {
     *splitter_out = splitter;
@@ -622,6 +629,7 @@ void tk_splitter_set_keys(struct tk_splitter *splitter, const struct tk_split_ke
 
 void tk_splitter_free(struct tk_splitter *splitter) {
   if (!splitter) return;
+  tk_framing_reset(&splitter->framing);
   tk_window_reset(&splitter->window);
   sqlite3_free(splitter);
 }

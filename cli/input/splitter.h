@@ -1,4 +1,4 @@
-/** @file splitter.h  Cuts decoded JSON input into records, whatever the framing.
+/** @file splitter.h  Cuts decoded input into records: JSON here, protobuf by framing.h.
  *
  * Lines, pretty-printed documents, documents one after another, top-level arrays; white space,
  * blank lines, CRLF and a byte order mark in between. A document that is not one line, or a line of
@@ -28,6 +28,7 @@ struct tk_split_keys {
   const char *const *arrays;   /**< keys whose array's items are records of their own */
   const char *const *wrappers; /**< keys of objects that hold such a key in turn */
   const char *const *whole;    /**< keys that say: this object is one record */
+  bool binary;                 /**< protobuf, which has no keys: see framing.h */
 };
 
 struct tk_splitter_options {

@@ -1,0 +1,817 @@
+/* SPDX-License-Identifier: MIT
+ * Jaeger's JSON: what its API and UI give ({"data":[trace]}, one trace, lists of traces), and what
+ * it keeps in Elasticsearch (one span a document, its process inside, values as strings).
+ *
+ * A trace's processes come after its spans, so they are read first. Tags that OpenTelemetry has
+ * fields for become those fields, by the rules of the collector's translator; what has no place in
+ * a span goes to its residual, as members of "jaeger", for the writer of this format to put back.
+ */
+#include "cli/input/jaeger_json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/input/plain_json.h"
+
+enum { PROCESS_LIMIT = 4096 };
+
+static const struct tk_scope no_scope = {.absent = 1};
+
+/* ---- tags ---- */
+
+/* "binary" is hexadecimal in Elasticsearch's form, base64 elsewhere. */
+static bool decode_hex(struct tk_text text, uint8_t *out) {
+  for (uint32_t i = 0; i < text.size; i++) {
+    const char c = text.data[i];
+    const int digit = c >= '0' && c <= '9'   ? c - '0'
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                             : -1;
+    if (digit < 0) return false;
+    out[i / 2] = (uint8_t)(i % 2 ? out[i / 2] << 4 | digit : digit);
+  }
+  return text.size % 2 == 0;
+}
+
+static struct tk_value binary_value(struct tk_plain *plain, struct tk_text text, bool hex) {
+  uint8_t *bytes = tk_arena_alloc(&plain->builder->batch->arena, (size_t)text.size + 2);
+  int64_t size = -1;
+  if (!bytes) {
+    plain->builder->out_of_memory = true;
+    return (struct tk_value){0};
+  }
+  if (hex && decode_hex(text, bytes)) size = text.size / 2;
+  if (size < 0) size = tk_base64_decode(text.data, text.size, bytes);
+  if (size < 0) {
+    tk_plain_report_type(plain, hex ? "hexadecimal digits" : "base64", text);
+    return tk_string_value(tk_builder_copy(plain->builder, text.data, text.size));
+  }
+  return (struct tk_value){
+      .type = TK_VALUE_BYTES, .size = (uint32_t)size, .as.text = (const char *)bytes};
+}
+
+static struct tk_value boolean_value(bool truth) {
+  return (struct tk_value){.type = TK_VALUE_BOOL, .as.integer = truth};
+}
+
+/* A value that came as text, or not of the type its tag names. */
+static struct tk_value convert_tag(struct tk_plain *plain, struct tk_text type, struct tk_text text,
+                                   bool hex) {
+  struct tk_value value = {.type = TK_VALUE_INT};
+  if (tk_text_equals(type, "binary")) return binary_value(plain, text, hex);
+  if (tk_text_equals(type, "bool")) {
+    if (tk_text_equals_nocase(text, "true")) return boolean_value(true);
+    if (tk_text_equals_nocase(text, "false")) return boolean_value(false);
+  }
+  if (tk_text_equals(type, "int64") &&
+      tk_parse_int64(text.data, text.size, &value.as.integer) == TK_NUMBER_OK) {
+    return value;
+  }
+  if (tk_text_equals(type, "float64")) {
+    value.type = TK_VALUE_DOUBLE;
+    if (tk_parse_double(text.data, text.size, &value.as.real) != TK_NUMBER_SYNTAX) return value;
+    if (tk_text_equals(text, "NaN")) {
+      value.as.real = __builtin_nan("");
+      return value;
+    }
+    if (tk_text_equals(text, "+Inf") || tk_text_equals(text, "-Inf")) {
+      value.as.real = text.data[0] == '-' ? -__builtin_inf() : __builtin_inf();
+      return value;
+    }
+  }
+  tk_builder_issue(plain->builder, TK_RULE_JSON_TYPE, text,
+                   "expected a tag of type %.*s, found `%.*s`; kept as text", (int)type.size,
+                   type.data, (int)(text.size < 40 ? text.size : 40), text.data);
+  return tk_string_value(tk_builder_copy(plain->builder, text.data, text.size));
+}
+
+/* `raw` is the value's JSON. */
+static struct tk_value read_tag_value(struct tk_plain *plain, struct tk_text type,
+                                      struct tk_text raw, bool hex) {
+  struct tk_plain inner = {.builder = plain->builder};
+  inner.json = plain->json; /* for the text's end, and its errors */
+  inner.json.at = raw.data;
+  const bool typed = tk_text_equals(type, "bool") || tk_text_equals(type, "int64") ||
+                     tk_text_equals(type, "float64") || tk_text_equals(type, "binary");
+  const enum tk_json_type found = tk_json_peek(&inner.json);
+  if (found == TK_JSON_STRING && typed) {
+    return convert_tag(plain, type, tk_plain_view(&inner), hex);
+  }
+  const struct tk_value value = tk_plain_value(&inner);
+  const bool integral = value.type == TK_VALUE_INT;
+  if (!typed || (integral && tk_text_equals(type, "int64"))) return value;
+  if (value.type == TK_VALUE_BOOL && tk_text_equals(type, "bool")) return value;
+  if (value.type == TK_VALUE_DOUBLE && tk_text_equals(type, "float64")) return value;
+  return value.type == TK_VALUE_EMPTY ? value : convert_tag(plain, type, raw, hex);
+}
+
+/* {"key","type","value"}: key and type may come behind the value. */
+static bool read_tag(struct tk_plain *plain, struct tk_attribute *tag, bool hex) {
+  struct tk_text type = {"", 0};
+  struct tk_text raw = {"", 0};
+  *tag = (struct tk_attribute){.key.data = ""};
+  if (!tk_plain_expect(plain, TK_JSON_OBJECT)) return false;
+  for (bool more = tk_json_enter_object(&plain->json); more;
+       more = tk_json_next_member(&plain->json)) {
+    const struct tk_text key = tk_raw_text(tk_json_key(&plain->json));
+    if (tk_text_equals(key, "key")) {
+      tag->key = tk_plain_text(plain);
+    } else if (tk_text_equals(key, "type")) {
+      type = tk_plain_view(plain);
+    } else if (tk_text_equals(key, "value")) {
+      tk_json_skip_space(&plain->json);
+      raw = tk_json_skip(&plain->json);
+    } else {
+      tk_json_skip(&plain->json);
+    }
+  }
+  if (plain->json.expected) return false;
+  if (tag->key.size == 0) {
+    tk_builder_issue(plain->builder, TK_RULE_ATTR_EMPTY_KEY, raw, "expected a tag with a key");
+  }
+  if (raw.size > 0) tag->value = read_tag_value(plain, type, raw, hex);
+  return true;
+}
+
+/* Elasticsearch's map of tags, where dots of keys became '@'. */
+static bool next_mapped_tag(struct tk_plain *plain, struct tk_attribute *tag) {
+  const struct tk_text key = tk_builder_string(plain->builder, tk_json_key(&plain->json));
+  char *dotted = tk_arena_alloc_bytes(&plain->builder->batch->arena, (size_t)key.size + 1);
+  if (!dotted) {
+    plain->builder->out_of_memory = true;
+    return false;
+  }
+  for (uint32_t i = 0; i < key.size; i++) dotted[i] = key.data[i] == '@' ? '.' : key.data[i];
+  tag->key = tk_builder_intern(plain->builder, dotted, key.size);
+  tag->value = tk_plain_value(plain);
+  return !plain->json.expected;
+}
+
+/* ---- processes ---- */
+
+struct process {
+  struct tk_text id;
+  const struct tk_resource *resource;
+};
+
+struct trace {
+  struct process *processes;
+  uint32_t process_count;
+  const struct tk_resource *no_process; /* made when first needed */
+};
+
+static void push_process_tags(struct tk_plain *plain, bool mapped) {
+  struct tk_attribute tag;
+  if (!tk_plain_expect(plain, mapped ? TK_JSON_OBJECT : TK_JSON_ARRAY)) return;
+  if (mapped) {
+    for (bool more = tk_json_enter_object(&plain->json); more;
+         more = tk_json_next_member(&plain->json)) {
+      if (next_mapped_tag(plain, &tag)) tk_push_attribute(plain->builder, tag.key, tag.value);
+    }
+    return;
+  }
+  for (bool more = tk_json_enter_array(&plain->json); more;
+       more = tk_json_next_item(&plain->json)) {
+    if (read_tag(plain, &tag, false)) tk_push_attribute(plain->builder, tag.key, tag.value);
+  }
+}
+
+static const struct tk_resource *read_process(struct tk_plain *plain) {
+  const uint32_t begin = plain->builder->attributes.count;
+  struct tk_resource resource = {0};
+  if (!tk_plain_expect(plain, TK_JSON_OBJECT)) return NULL;
+  /* The service is the first attribute wherever it stands. */
+  tk_push_text(plain->builder, "service.name", (struct tk_text){"", 0});
+  struct tk_text service = {"", 0};
+  bool named = false;
+  for (bool more = tk_json_enter_object(&plain->json); more;
+       more = tk_json_next_member(&plain->json)) {
+    const struct tk_text key = tk_raw_text(tk_json_key(&plain->json));
+    if (tk_text_equals(key, "serviceName")) {
+      named = tk_json_peek(&plain->json) == TK_JSON_STRING;
+      service = tk_plain_text(plain);
+    } else if (tk_text_equals(key, "tags")) {
+      push_process_tags(plain, false);
+    } else if (tk_text_equals(key, "tag")) {
+      push_process_tags(plain, true);
+    } else {
+      tk_json_skip(&plain->json);
+    }
+  }
+  struct tk_attributes attributes = tk_take_attributes(plain->builder, begin);
+  if (attributes.count == 0) return NULL;
+  if (named && !tk_text_equals(service, "OTLPResourceNoServiceName")) {
+    union {
+      const struct tk_attribute *taken;
+      struct tk_attribute *own; /* in the arena, and nobody has seen it yet */
+    } first = {attributes.items};
+    first.own->value = tk_string_value(service);
+  } else {
+    attributes.items++;
+    attributes.count--;
+  }
+  resource.attributes = attributes;
+  return tk_share_resource(plain->builder, &resource);
+}
+
+static void read_processes(struct tk_plain *plain, struct trace *trace) {
+  uint32_t capacity = 0;
+  if (!tk_plain_expect(plain, TK_JSON_OBJECT)) return;
+  for (bool more = tk_json_enter_object(&plain->json); more;
+       more = tk_json_next_member(&plain->json)) {
+    const struct tk_text id = tk_raw_text(tk_json_key(&plain->json));
+    const struct tk_resource *resource = read_process(plain);
+    if (!resource || trace->process_count == PROCESS_LIMIT) continue;
+    if (trace->process_count == capacity) {
+      capacity = capacity ? capacity * 2 : 8;
+      struct process *grown =
+          tk_arena_alloc(&plain->builder->batch->arena, capacity * sizeof *grown);
+      if (!grown) {
+        plain->builder->out_of_memory = true;
+        tk_json_fail(&plain->json, "memory");
+        return;
+      }
+      if (trace->process_count) {
+        memcpy(grown, trace->processes, trace->process_count * sizeof *grown);
+      }
+      trace->processes = grown;
+    }
+    trace->processes[trace->process_count++] = (struct process){id, resource};
+  }
+}
+
+static const struct tk_resource *find_process(struct tk_plain *plain, struct trace *trace,
+                                              struct tk_text id) {
+  static const struct tk_resource absent = {.absent = 1};
+  for (uint32_t i = 0; i < trace->process_count; i++) {
+    const struct tk_text other = trace->processes[i].id;
+    if (other.size == id.size && memcmp(other.data, id.data, id.size) == 0) {
+      return trace->processes[i].resource;
+    }
+  }
+  if (id.size > 0) {
+    tk_builder_issue(plain->builder, TK_RULE_PROCESS_MISSING, id,
+                     "the trace has no process `%.*s`; stored without a resource",
+                     (int)(id.size < 40 ? id.size : 40), id.data);
+  }
+  if (!trace->no_process) trace->no_process = tk_share_resource(plain->builder, &absent);
+  return trace->no_process;
+}
+
+/* ---- spans ---- */
+
+/* What is collected of a span before it is known how it fits together. */
+struct reading {
+  struct tk_span span;
+  struct tk_scope scope;
+  struct tk_plain_ids ids;
+  struct tk_text trace_of_document; /* the trace's own id, for spans without one */
+  struct tk_text process_id;
+  const struct tk_resource *process; /* embedded */
+  struct tk_text references;         /* JSON: they need the trace id, which may come later */
+  struct tk_text old_parent;
+  uint64_t duration_ns;
+  int64_t http_status;
+  uint32_t flags;
+  uint32_t residual_begin;
+  bool has_duration, error_tag, status_tag, has_scope, hex;
+};
+
+static bool is_string(const struct tk_value *value) {
+  return value->type == TK_VALUE_STRING;
+}
+
+static struct tk_text text_of(const struct tk_value *value) {
+  return (struct tk_text){value->as.text, value->size};
+}
+
+int32_t tk_span_kind_from_name(struct tk_text name) {
+  static const char *const names[] = {"internal", "server", "client", "producer", "consumer"};
+  for (int32_t i = 0; i < 5; i++) {
+    if (tk_text_equals_nocase(name, names[i])) return i + 1;
+  }
+  return -1;
+}
+
+static bool take_kind_tag(struct reading *reading, const struct tk_value *value) {
+  const int32_t kind = is_string(value) ? tk_span_kind_from_name(text_of(value)) : -1;
+  if (kind < 0 || reading->span.kind != 0) return false;
+  reading->span.kind = kind;
+  return true;
+}
+
+/* Only `true` itself is taken away: another spelling stays, so that it comes out as it came in. */
+static bool take_error_tag(struct reading *reading, const struct tk_value *value) {
+  const bool truth = value->type == TK_VALUE_BOOL && value->as.integer;
+  if (truth || (is_string(value) && tk_text_equals_nocase(text_of(value), "true"))) {
+    if (!reading->error_tag && !reading->status_tag) reading->span.status_code = 0;
+    reading->error_tag = true;
+  }
+  return truth;
+}
+
+static bool take_status_tag(struct reading *reading, const struct tk_value *value) {
+  static const char *const names[] = {"UNSET", "OK", "ERROR"};
+  if (!is_string(value) || reading->status_tag) return false;
+  for (int32_t i = 0; i < 3; i++) {
+    if (tk_text_equals_nocase(text_of(value), names[i])) {
+      reading->span.status_code = i;
+      reading->status_tag = true;
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool take_text(struct tk_text *field, const struct tk_value *value) {
+  if (!is_string(value) || field->size > 0) return false;
+  *field = text_of(value);
+  return true;
+}
+
+static bool take_scope_text(struct reading *reading, struct tk_text *field,
+                            const struct tk_value *value) {
+  if (!is_string(value)) return false;
+  const struct tk_text text = text_of(value);
+  const bool same = field->size == text.size &&
+                    (text.size == 0 || memcmp(field->data, text.data, text.size) == 0);
+  if (field->size > 0 && !same) return false;
+  *field = text;
+  reading->has_scope = true;
+  return true;
+}
+
+static bool take_count(uint32_t *field, const struct tk_value *value) {
+  if (value->type != TK_VALUE_INT || value->as.integer <= 0 || value->as.integer > UINT32_MAX) {
+    return false;
+  }
+  *field = (uint32_t)value->as.integer;
+  return true;
+}
+
+/* True: the tag became a field of the span, and is no attribute. */
+static bool take_span_tag(struct reading *reading, const struct tk_attribute *tag) {
+  const struct tk_text key = tag->key;
+  const struct tk_value *value = &tag->value;
+  struct tk_span *span = &reading->span;
+  if (tk_text_equals(key, "span.kind")) return take_kind_tag(reading, value);
+  if (tk_text_equals(key, "error")) return take_error_tag(reading, value);
+  if (tk_text_equals(key, "w3c.tracestate")) return take_text(&span->trace_state, value);
+  if (tk_text_equals(key, "http.status_code") && value->type == TK_VALUE_INT) {
+    reading->http_status = value->as.integer;
+  }
+  if (key.size < 9 || memcmp(key.data, "otel.", 5) != 0) return false;
+  if (tk_text_equals(key, "otel.status_code")) return take_status_tag(reading, value);
+  if (tk_text_equals(key, "otel.status_description")) {
+    return take_text(&span->status_message, value);
+  }
+  if (tk_text_equals(key, "otel.scope.name") || tk_text_equals(key, "otel.library.name")) {
+    return take_scope_text(reading, &reading->scope.name, value);
+  }
+  if (tk_text_equals(key, "otel.scope.version") || tk_text_equals(key, "otel.library.version")) {
+    return take_scope_text(reading, &reading->scope.version, value);
+  }
+  if (tk_text_equals(key, "otel.dropped_attributes_count")) {
+    return take_count(&span->attributes.dropped_count, value);
+  }
+  if (tk_text_equals(key, "otel.dropped_events_count")) {
+    return take_count(&span->dropped_events_count, value);
+  }
+  if (tk_text_equals(key, "otel.dropped_links_count")) {
+    return take_count(&span->dropped_links_count, value);
+  }
+  return false;
+}
+
+static void push_span_tags(struct tk_plain *plain, struct reading *reading, bool mapped) {
+  struct tk_attribute tag;
+  if (!tk_plain_expect(plain, mapped ? TK_JSON_OBJECT : TK_JSON_ARRAY)) return;
+  bool more = mapped ? tk_json_enter_object(&plain->json) : tk_json_enter_array(&plain->json);
+  while (more) {
+    const bool read = mapped ? next_mapped_tag(plain, &tag) : read_tag(plain, &tag, reading->hex);
+    if (read && !take_span_tag(reading, &tag)) {
+      tk_push_attribute(plain->builder, tag.key, tag.value);
+    }
+    more = mapped ? tk_json_next_member(&plain->json) : tk_json_next_item(&plain->json);
+  }
+}
+
+/* ---- logs ---- */
+
+static void read_log_fields(struct tk_plain *plain, struct tk_event *event, bool hex) {
+  const uint32_t begin = plain->builder->attributes.count;
+  struct tk_attribute field;
+  if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
+  for (bool more = tk_json_enter_array(&plain->json); more;
+       more = tk_json_next_item(&plain->json)) {
+    if (!read_tag(plain, &field, hex)) continue;
+    if (tk_text_equals(field.key, "event") && take_text(&event->name, &field.value)) continue;
+    tk_push_attribute(plain->builder, field.key, field.value);
+  }
+  event->attributes = tk_take_attributes(plain->builder, begin);
+}
+
+static struct tk_event read_log(struct tk_plain *plain, bool hex) {
+  struct tk_event event = {.name.data = ""};
+  for (bool more = tk_json_enter_object(&plain->json); more;
+       more = tk_json_next_member(&plain->json)) {
+    const struct tk_text key = tk_raw_text(tk_json_key(&plain->json));
+    if (tk_text_equals(key, "timestamp")) {
+      event.time_unix_ns = tk_plain_micros(plain);
+    } else if (tk_text_equals(key, "fields")) {
+      read_log_fields(plain, &event, hex);
+    } else {
+      tk_json_skip(&plain->json);
+    }
+  }
+  return event;
+}
+
+static void read_logs(struct tk_plain *plain, struct reading *reading) {
+  struct tk_stack *stack = &plain->builder->events;
+  const uint32_t begin = stack->count;
+  if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
+  for (bool more = tk_json_enter_array(&plain->json); more;
+       more = tk_json_next_item(&plain->json)) {
+    if (!tk_plain_expect(plain, TK_JSON_OBJECT)) continue;
+    const struct tk_event event = read_log(plain, reading->hex);
+    struct tk_event *item = tk_builder_push(plain->builder, stack, sizeof event);
+    if (item) *item = event;
+  }
+  reading->span.event_count = stack->count - begin;
+  reading->span.events = tk_builder_take(plain->builder, stack, begin, sizeof(struct tk_event));
+}
+
+/* ---- references ---- */
+
+struct reference {
+  struct tk_text type, trace, span;
+};
+
+static bool read_reference(struct tk_plain *plain, struct reference *reference) {
+  *reference = (struct reference){{"", 0}, {"", 0}, {"", 0}};
+  if (!tk_plain_expect(plain, TK_JSON_OBJECT)) return false;
+  for (bool more = tk_json_enter_object(&plain->json); more;
+       more = tk_json_next_member(&plain->json)) {
+    const struct tk_text key = tk_raw_text(tk_json_key(&plain->json));
+    if (tk_text_equals(key, "refType")) {
+      reference->type = tk_plain_view(plain);
+    } else if (tk_text_equals(key, "traceID")) {
+      reference->trace = tk_plain_view(plain);
+    } else if (tk_text_equals(key, "spanID")) {
+      reference->span = tk_plain_view(plain);
+    } else {
+      tk_json_skip(&plain->json);
+    }
+  }
+  return !plain->json.expected;
+}
+
+static bool same_trace(const struct reading *reading, struct tk_text trace) {
+  uint8_t mine[16];
+  uint8_t other[16];
+  tk_trace_id_read(reading->ids.trace, mine);
+  tk_trace_id_read(trace, other);
+  return memcmp(mine, other, sizeof mine) == 0;
+}
+
+static void push_link(struct tk_plain *plain, const struct reference *reference) {
+  struct tk_link link = {.trace_state.data = ""};
+  const uint32_t begin = plain->builder->attributes.count;
+  struct tk_text type = {"follows_from", 12};
+  if (tk_text_equals(reference->type, "CHILD_OF")) type = (struct tk_text){"child_of", 8};
+  tk_push_text(plain->builder, "opentracing.ref_type",
+               tk_builder_intern(plain->builder, type.data, type.size));
+  link.attributes = tk_take_attributes(plain->builder, begin);
+  tk_plain_link_ids(plain, &link, reference->trace, reference->span);
+  struct tk_link *item = tk_builder_push(plain->builder, &plain->builder->links, sizeof link);
+  if (item) *item = link;
+}
+
+static struct tk_plain begin_references(const struct tk_plain *plain,
+                                        const struct reading *reading) {
+  struct tk_plain inner = {.builder = plain->builder, .json = plain->json};
+  inner.json.at = reading->references.data;
+  return inner;
+}
+
+/* Index of the reference that names the parent, -1: none does. */
+static int64_t choose_parent(const struct tk_plain *plain, struct reading *reading) {
+  struct tk_plain inner = begin_references(plain, reading);
+  struct reference reference;
+  struct tk_text child_of = {"", 0}, follows = {"", 0};
+  int64_t child_of_at = -1;
+  int64_t follows_at = -1;
+  int64_t index = 0;
+  for (bool more = tk_json_enter_array(&inner.json); more;
+       more = tk_json_next_item(&inner.json), index++) {
+    if (!read_reference(&inner, &reference) || !same_trace(reading, reference.trace)) continue;
+    const bool is_child = tk_text_equals(reference.type, "CHILD_OF");
+    if (is_child && child_of_at < 0) {
+      child_of = reference.span;
+      child_of_at = index;
+    } else if (!is_child && follows_at < 0) {
+      follows = reference.span;
+      follows_at = index;
+    }
+  }
+  if (child_of_at < 0 && reading->old_parent.size > 0) return -1;
+  reading->ids.parent = child_of_at >= 0 ? child_of : follows;
+  if (child_of_at < 0 && follows_at >= 0) {
+    tk_push_residual_string(plain->builder, reading->residual_begin, "parentRef",
+                            (struct tk_text){"FOLLOWS_FROM", 12});
+  }
+  return child_of_at >= 0 ? child_of_at : follows_at;
+}
+
+static bool is_zeros(struct tk_text text) {
+  for (uint32_t i = 0; i < text.size; i++) {
+    if (text.data[i] != '0') return false;
+  }
+  return true;
+}
+
+static void resolve_references(struct tk_plain *plain, struct reading *reading) {
+  struct tk_stack *stack = &plain->builder->links;
+  const uint32_t begin = stack->count;
+  int64_t index = 0;
+  if (reading->references.size > 0) {
+    const int64_t parent = choose_parent(plain, reading);
+    struct tk_plain inner = begin_references(plain, reading);
+    struct reference reference;
+    for (bool more = tk_json_enter_array(&inner.json); more;
+         more = tk_json_next_item(&inner.json), index++) {
+      if (read_reference(&inner, &reference) && index != parent) push_link(plain, &reference);
+    }
+    reading->span.link_count = stack->count - begin;
+    reading->span.links = tk_builder_take(plain->builder, stack, begin, sizeof(struct tk_link));
+  }
+  if (reading->ids.parent.size == 0) reading->ids.parent = reading->old_parent;
+  if (is_zeros(reading->ids.parent)) reading->ids.parent = (struct tk_text){"", 0};
+}
+
+/* ---- putting a span together ---- */
+
+/* Where the status comes from is noted unless both tags were there, as OpenTelemetry writes them.
+ */
+static void resolve_status(struct tk_plain *plain, struct reading *reading) {
+  struct tk_span *span = &reading->span;
+  const char *source = NULL;
+  if (reading->error_tag) {
+    if (span->status_code != TK_STATUS_ERROR) source = "error";
+    span->status_code = TK_STATUS_ERROR;
+  } else if (reading->status_tag) {
+    if (span->status_code != TK_STATUS_OK) source = "otel";
+  } else if (reading->http_status >= 500 ||
+             (reading->http_status >= 400 && span->kind == TK_KIND_CLIENT)) {
+    span->status_code = TK_STATUS_ERROR;
+    source = "http";
+  }
+  if (span->status_code != 0 || span->status_message.size > 0 || reading->status_tag) {
+    span->presence |= TK_SPAN_HAS_STATUS;
+  }
+  if (source) {
+    tk_push_residual_string(plain->builder, reading->residual_begin, "statusFrom",
+                            (struct tk_text){source, (uint32_t)strlen(source)});
+  }
+}
+
+/* Ids that would not be written the way they were read. */
+static void keep_odd_ids(struct tk_plain *plain, const struct reading *reading) {
+  uint8_t id[16];
+  const struct tk_plain_ids *ids = &reading->ids;
+  const uint32_t begin = reading->residual_begin;
+  const uint32_t kept = TK_ID_TEXT | TK_ID_PADDED | TK_ID_UPPERCASE;
+  const uint32_t trace_form = tk_trace_id_read(ids->trace, id);
+  if ((trace_form & kept) && !(trace_form & TK_ID_TEXT)) {
+    tk_push_residual_string(plain->builder, begin, "traceID", ids->trace);
+  }
+  if (tk_span_id_read(ids->span, id) & kept) {
+    tk_push_residual_string(plain->builder, begin, "spanID", ids->span);
+  }
+  if (ids->parent.size > 0 && (tk_span_id_read(ids->parent, id) & kept)) {
+    tk_push_residual_string(plain->builder, begin, "parentSpanID", ids->parent);
+  }
+}
+
+/* Labels such as p1 are made anew by whoever writes a trace. */
+static bool is_usual_label(struct tk_text label) {
+  if (label.size < 2 || label.data[0] != 'p') return label.size == 0;
+  for (uint32_t i = 1; i < label.size; i++) {
+    if (label.data[i] < '0' || label.data[i] > '9') return false;
+  }
+  return true;
+}
+
+static void finish_residual(struct tk_plain *plain, struct reading *reading) {
+  char digits[16];
+  const uint32_t begin = reading->residual_begin;
+  keep_odd_ids(plain, reading);
+  if (reading->flags > 1) {
+    snprintf(digits, sizeof digits, "%u", (unsigned)reading->flags);
+    tk_push_residual_key(plain->builder, begin, "flags");
+    tk_builder_push_bytes(plain->builder, digits, strlen(digits));
+  }
+  if (!is_usual_label(reading->process_id)) {
+    tk_push_residual_string(plain->builder, begin, "processID", reading->process_id);
+  }
+  reading->span.residual = tk_take_residual(plain->builder, begin, "jaeger");
+}
+
+static void read_span_member(struct tk_plain *plain, struct reading *reading,
+                             struct tk_json_string key) {
+  const struct tk_text name = tk_raw_text(key);
+  struct tk_span *span = &reading->span;
+  if (tk_text_equals(name, "traceID")) {
+    reading->ids.trace = tk_plain_view(plain);
+  } else if (tk_text_equals(name, "spanID")) {
+    reading->ids.span = tk_plain_view(plain);
+  } else if (tk_text_equals(name, "parentSpanID")) {
+    reading->old_parent = tk_plain_view(plain);
+  } else if (tk_text_equals(name, "flags")) {
+    reading->flags = tk_plain_uint32(plain);
+  } else if (tk_text_equals(name, "operationName")) {
+    span->name = tk_plain_text(plain);
+  } else if (tk_text_equals(name, "startTime")) {
+    span->start_unix_ns = tk_plain_micros(plain);
+  } else if (tk_text_equals(name, "duration")) {
+    reading->has_duration = tk_json_peek(&plain->json) != TK_JSON_NULL;
+    reading->duration_ns = tk_plain_micros(plain);
+  } else if (tk_text_equals(name, "tags")) {
+    push_span_tags(plain, reading, false);
+  } else if (tk_text_equals(name, "tag")) {
+    push_span_tags(plain, reading, true);
+  } else if (tk_text_equals(name, "logs")) {
+    read_logs(plain, reading);
+  } else if (tk_text_equals(name, "references")) {
+    if (tk_plain_expect(plain, TK_JSON_ARRAY)) reading->references = tk_json_skip(&plain->json);
+  } else if (tk_text_equals(name, "processID")) {
+    reading->process_id = tk_plain_view(plain);
+  } else if (tk_text_equals(name, "process")) {
+    reading->process = read_process(plain);
+  } else if (tk_text_equals(name, "startTimeMillis")) {
+    tk_json_skip(&plain->json);
+  } else {
+    tk_json_skip_space(&plain->json);
+    const struct tk_text raw = tk_json_skip(&plain->json);
+    const bool empty = tk_text_equals(raw, "null") || tk_text_equals(raw, "[]");
+    if (!plain->json.expected && !empty) {
+      tk_push_residual_member(plain->builder, reading->residual_begin, key, raw);
+    }
+  }
+}
+
+/* The process may come behind what is to be decoded by it: only its being there counts. */
+static bool has_embedded_process(const struct tk_plain *plain) {
+  struct tk_json json = plain->json;
+  for (bool more = tk_json_enter_object(&json); more; more = tk_json_next_member(&json)) {
+    if (tk_text_equals(tk_raw_text(tk_json_key(&json)), "process")) return true;
+    tk_json_skip(&json);
+  }
+  return false;
+}
+
+static void read_span(struct tk_plain *plain, struct trace *trace, struct tk_text trace_id) {
+  struct reading reading = {.span = {.name.data = ""},
+                            .ids = {trace_id, {"", 0}, {"", 0}},
+                            .residual_begin = plain->builder->residual.count};
+  const uint32_t attributes_begin = plain->builder->attributes.count;
+  const char *begin = plain->json.at;
+  reading.hex = trace->process_count == 0 && has_embedded_process(plain);
+  for (bool more = tk_json_enter_object(&plain->json); more;
+       more = tk_json_next_member(&plain->json)) {
+    read_span_member(plain, &reading, tk_json_key(&plain->json));
+  }
+  if (plain->json.expected) return;
+  struct tk_span *span = &reading.span;
+  const struct tk_text raw = {begin, (uint32_t)(plain->json.at - begin)};
+  const uint32_t dropped = span->attributes.dropped_count;
+  span->attributes = tk_take_attributes(plain->builder, attributes_begin);
+  span->attributes.dropped_count = dropped;
+  span->flags = reading.flags & 1;
+  if (reading.has_duration && reading.duration_ns <= UINT64_MAX - span->start_unix_ns) {
+    span->end_unix_ns = span->start_unix_ns + reading.duration_ns;
+  }
+  resolve_references(plain, &reading);
+  resolve_status(plain, &reading);
+  finish_residual(plain, &reading);
+  span->resource =
+      reading.process ? reading.process : find_process(plain, trace, reading.process_id);
+  span->scope = tk_share_scope(plain->builder, reading.has_scope ? &reading.scope : &no_scope);
+  tk_plain_add_span(plain, span, &reading.ids, raw);
+}
+
+/* ---- documents ---- */
+
+static bool take_document(struct tk_plain *plain);
+
+static void take_documents(struct tk_plain *plain) {
+  for (bool more = tk_json_enter_array(&plain->json); more;
+       more = tk_json_next_item(&plain->json)) {
+    if (tk_plain_expect(plain, TK_JSON_OBJECT) && !take_document(plain)) {
+      plain->builder->batch->rejected_count++;
+      tk_builder_issue(plain->builder, TK_RULE_RECORD_UNKNOWN, (struct tk_text){"", 0},
+                       "expected a Jaeger trace or span, found another object; skipped it");
+    }
+  }
+}
+
+static void take_spans(struct tk_plain *plain, struct tk_json spans, struct trace *trace,
+                       struct tk_text trace_id) {
+  struct tk_plain inner = *plain;
+  inner.json = spans;
+  for (bool more = tk_json_enter_array(&inner.json); more; more = tk_json_next_item(&inner.json)) {
+    if (tk_plain_expect(&inner, TK_JSON_OBJECT)) {
+      read_span(&inner, trace, trace_id);
+    } else {
+      plain->builder->batch->rejected_count++;
+    }
+  }
+  plain->span_index = inner.span_index;
+  if (inner.json.expected) plain->json = inner.json;
+}
+
+/* What a first look at a document found. */
+struct outline {
+  struct tk_json spans, inner, begin;
+  struct tk_text trace_id;
+  bool has_spans, has_span_id, has_inner, inner_is_list;
+};
+
+/* A member of a document. "processes" are read at once, everything else in due time. */
+static void outline_member(struct tk_plain *plain, struct trace *trace, struct outline *outline) {
+  const struct tk_text key = tk_raw_text(tk_json_key(&plain->json));
+  const enum tk_json_type type = tk_json_peek(&plain->json);
+  const bool holds = type == TK_JSON_ARRAY || type == TK_JSON_OBJECT;
+  if (tk_text_equals(key, "processes")) {
+    read_processes(plain, trace);
+    return;
+  }
+  if (tk_text_equals(key, "spans") && type == TK_JSON_ARRAY) {
+    outline->has_spans = true;
+    outline->spans = plain->json;
+  } else if (tk_text_equals(key, "spanID")) {
+    outline->has_span_id = true;
+  } else if (holds && (tk_text_equals(key, "data") || tk_text_equals(key, "hits") ||
+                       tk_text_equals(key, "_source"))) {
+    outline->has_inner = true;
+    outline->inner_is_list = type == TK_JSON_ARRAY;
+    outline->inner = plain->json;
+  } else if (tk_text_equals(key, "traceID")) {
+    outline->trace_id = tk_plain_view(plain);
+    return;
+  }
+  tk_json_skip(&plain->json);
+}
+
+static bool take_document(struct tk_plain *plain) {
+  struct outline outline = {.trace_id = {"", 0}, .begin = plain->json};
+  struct trace trace = {0};
+  bool known = true;
+  for (bool more = tk_json_enter_object(&plain->json); more;
+       more = tk_json_next_member(&plain->json)) {
+    outline_member(plain, &trace, &outline);
+  }
+  if (plain->json.expected) return true;
+  const struct tk_json end = plain->json;
+  if (outline.has_spans) {
+    take_spans(plain, outline.spans, &trace, outline.trace_id);
+  } else if (outline.has_span_id) {
+    plain->json = outline.begin;
+    read_span(plain, &trace, (struct tk_text){"", 0});
+  } else if (outline.has_inner) {
+    plain->json = outline.inner;
+    if (outline.inner_is_list) {
+      take_documents(plain);
+    } else {
+      known = take_document(plain);
+    }
+  } else {
+    known = false;
+  }
+  if (!plain->json.expected) plain->json = end;
+  return known;
+}
+
+void tk_jaeger_json_parse(struct tk_batch_builder *builder, const struct tk_record *record) {
+  tk_plain_parse(builder, record, take_document, "a Jaeger trace (spans, processes) or span");
+}
+
+static bool contains(const char *head, size_t size, const char *text) {
+  return memmem(head, size, text, strlen(text)) != NULL;
+}
+
+bool tk_jaeger_json_probe(const char *head, size_t size) {
+  static const char *const typical[] = {"\"processID\"", "\"processes\"",  "\"process\"",
+                                        "\"spans\"",     "\"references\"", "\"startTimeMillis\""};
+  if (contains(head, size, "\"processes\"") && contains(head, size, "\"serviceName\"")) return true;
+  if (contains(head, size, "\"traceID\"")) {
+    for (size_t i = 0; i < sizeof typical / sizeof typical[0]; i++) {
+      if (contains(head, size, typical[i])) return true;
+    }
+  }
+  /* The answer of a search that found nothing. */
+  return contains(head, size, "\"data\"") && contains(head, size, "\"total\"") &&
+         contains(head, size, "\"errors\"");
+}
