@@ -34,7 +34,7 @@ struct tk_granules {
 };
 
 /** Granule size of columns whose granules are not the segment's row granules. */
-#define TK_VALUES_PER_GRANULE 4096
+#define TK_VALUES_PER_GRANULE 512
 
 /* ---- encoding: appends one chunk to `out` (sticky failure: check out->failed) ---- */
 

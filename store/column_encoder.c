@@ -15,7 +15,7 @@
 
 enum {
   BLOCK_VALUES = 4096,     /* small granules are joined up to about this size... */
-  BLOCK_BYTES = 256 * 1024 /* ...unless their texts are long */
+  BLOCK_BYTES = 1024 * 1024 /* ...unless their texts are long */
 };
 
 /* ---- blocks ---- */
