@@ -281,8 +281,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         for label, seed, traces, segment, parts, rounds in (
-                ("small segments", 1, 150, 40, 5, 150),
-                ("one segment", 2, 120, 0, 1, 100),
+                ("small segments", 1, 150, 40, 5, 100),
+                ("one segment", 2, 120, 0, 1, 60),
                 ("rare keys", 3, 1500, 0, 1, 20)):
             truth = adversarial.Generator(seed, rare_keys=label == "rare keys").make(traces)
             files = [folder / f"{seed}-{i}.jsonl" for i in range(parts)]
