@@ -70,12 +70,6 @@ static void add_tally(struct tk_tally *tally, const struct tk_tally *other) {
   tally->error_count += other->error_count;
 }
 
-static void add_duration(struct tk_wide_sum *sum, int64_t duration) {
-  const uint64_t before = sum->low;
-  sum->low += (uint64_t)duration;
-  sum->high += (sum->low < before) - (duration < 0);
-}
-
 /* ---- interning ---- */
 
 /* Number of `text`, whose bytes are copied when it is new. */
@@ -303,7 +297,7 @@ static enum tk_status count_rows(struct taking *taking, struct rows *rows, struc
       add_span(&operation->tally, start, status);
       if (duration < operation->duration_min) operation->duration_min = duration;
       if (duration > operation->duration_max) operation->duration_max = duration;
-      add_duration(&operation->duration_sum, duration);
+      tk_wide_sum_add(&operation->duration_sum, duration);
     }
   }
   return TK_OK;

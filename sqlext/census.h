@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sqlext/wide_sum.h"
 #include "store/interner.h"
 #include "store/segment.h"
 
@@ -13,13 +14,6 @@
 struct tk_tally {
   uint64_t span_count, error_count;
   uint64_t first_start, last_start; /**< earliest and latest start, unix ns */
-};
-
-/** The sum of any number of durations: high * 2^64 + low. (Not __int128, whose alignment is more
- * than the allocator gives.) */
-struct tk_wide_sum {
-  int64_t high;
-  uint64_t low;
 };
 
 /** Operation: spans of a service with the same name and kind. */

@@ -256,13 +256,6 @@ static enum tk_status compute_operations(struct tk_row_set *set, struct tk_reade
   return kept ? TK_OK : tk_nomem(error);
 }
 
-static double average(const struct tk_wide_sum *sum, uint64_t count) {
-  const bool is_narrow = sum->high == -(int64_t)(sum->low >> 63); /* it fits 64 bits, signed */
-  const double total = is_narrow ? (double)(int64_t)sum->low
-                                 : (double)sum->high * 18446744073709551616.0 + (double)sum->low;
-  return total / (double)count;
-}
-
 static void give_operation(sqlite3_context *context, const void *data, int column) {
   const struct operation_row *row = data;
   const struct tk_tally *tally = &row->operation.tally;
@@ -289,7 +282,8 @@ static void give_operation(sqlite3_context *context, const void *data, int colum
       sqlite3_result_int64(context, row->operation.duration_max);
       break;
     case 7:
-      sqlite3_result_double(context, average(&row->operation.duration_sum, tally->span_count));
+      sqlite3_result_double(
+          context, tk_wide_sum_real(&row->operation.duration_sum) / (double)tally->span_count);
       break;
     case 8:
       give_seen(context, tally, tally->first_start);

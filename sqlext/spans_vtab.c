@@ -68,7 +68,8 @@ static int disconnect_table(sqlite3_vtab *vtab) {
 
 static int plan_scan(sqlite3_vtab *vtab, sqlite3_index_info *info) {
   struct spans_table *table = (struct spans_table *)vtab;
-  struct spans_statistics statistics = {.segments = table->reader->segment_count};
+  struct spans_statistics statistics = {.segments = table->reader->segments,
+                                        .segment_count = table->reader->segment_count};
 
   for (uint32_t i = 0; i < table->reader->segment_count; i++) {
     statistics.spans += table->reader->segments[i].span_count;
@@ -120,25 +121,7 @@ static int give_value(sqlite3_vtab_cursor *base, sqlite3_context *context, int c
       tk_spans_cursor_value((struct spans_cursor *)base, (uint32_t)column, &value, &error);
 
   if (status != TK_OK) return tk_vtab_fail(base->pVtab, status, &error);
-  switch (value.type) {
-    case TK_SQL_INT:
-      sqlite3_result_int64(context, value.as.integer);
-      break;
-    case TK_SQL_REAL:
-      sqlite3_result_double(context, value.as.real);
-      break;
-    case TK_SQL_TEXT:
-      sqlite3_result_text64(context, value.as.text.data, value.as.text.size, SQLITE_TRANSIENT,
-                            SQLITE_UTF8);
-      break;
-    case TK_SQL_BLOB:
-      sqlite3_result_blob64(context, value.as.text.data, value.as.text.size, SQLITE_TRANSIENT);
-      break;
-    case TK_SQL_NULL:
-    default:
-      sqlite3_result_null(context);
-      break;
-  }
+  tk_result_sql_value(context, &value);
   return SQLITE_OK;
 }
 

@@ -10,5 +10,7 @@ int tk_register_segments(sqlite3 *db); /* segments, segment_columns */
 int tk_register_traces(sqlite3 *db);
 int tk_register_items(sqlite3 *db); /* span_events, span_links */
 int tk_register_attributes(sqlite3 *db);
+int tk_register_span_metrics(sqlite3 *db);
+int tk_register_latency_histogram(sqlite3 *db);
 
 #endif

@@ -268,6 +268,28 @@ void tk_result_trace_id(sqlite3_context *context, const uint8_t trace_id[16], st
   }
 }
 
+void tk_result_sql_value(sqlite3_context *context, const struct tk_sql_value *value) {
+  switch (value->type) {
+    case TK_SQL_INT:
+      sqlite3_result_int64(context, value->as.integer);
+      break;
+    case TK_SQL_REAL:
+      sqlite3_result_double(context, value->as.real);
+      break;
+    case TK_SQL_TEXT:
+      sqlite3_result_text64(context, value->as.text.data, value->as.text.size, SQLITE_TRANSIENT,
+                            SQLITE_UTF8);
+      break;
+    case TK_SQL_BLOB:
+      sqlite3_result_blob64(context, value->as.text.data, value->as.text.size, SQLITE_TRANSIENT);
+      break;
+    case TK_SQL_NULL:
+    default:
+      sqlite3_result_null(context);
+      break;
+  }
+}
+
 void tk_result_value(sqlite3_context *context, const struct tk_value *value) {
   struct tk_byte_writer json = {0};
 

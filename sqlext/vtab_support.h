@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "store/byte_writer.h"
+#include "store/predicate.h"
 #include "store/segment.h"
 #include "store/sqlite_api.h"
 #include "tracekeep/span.h"
@@ -71,6 +72,9 @@ void tk_result_kind(sqlite3_context *context, int64_t kind);
 void tk_result_status_code(sqlite3_context *context, int64_t code);
 /** Hex, or the text the trace was sent with. `text` may be empty. */
 void tk_result_trace_id(sqlite3_context *context, const uint8_t trace_id[16], struct tk_text text);
+
+/** Text and blobs are copied. */
+void tk_result_sql_value(sqlite3_context *context, const struct tk_sql_value *value);
 
 /** INT and BOOL as integer, DOUBLE as real (NaN: NULL), STRING as text, BYTES as blob, ARRAY and
  * KVLIST as JSON text, EMPTY as NULL. */

@@ -12,3 +12,5 @@ CREATE VIRTUAL TABLE IF NOT EXISTS operations USING tracekeep_operations;
 CREATE VIRTUAL TABLE IF NOT EXISTS attribute_keys USING tracekeep_attribute_keys;
 CREATE VIRTUAL TABLE IF NOT EXISTS segments USING tracekeep_segments;
 CREATE VIRTUAL TABLE IF NOT EXISTS segment_columns USING tracekeep_segment_columns;
+CREATE VIRTUAL TABLE IF NOT EXISTS span_metrics USING tracekeep_span_metrics;
+CREATE VIRTUAL TABLE IF NOT EXISTS latency_histogram USING tracekeep_latency_histogram;
