@@ -158,9 +158,42 @@ static bool claims(sqlite3_index_info *info, int i, const struct spans_column *c
 /* ---- estimates ---- */
 
 struct estimate {
-  double rows;
+  double rows; /* that constraints leave of each 1 in the time asked for */
   bool by_trace, by_many_traces, by_span, by_rowid;
+  int64_t start_low, start_high; /* as far as the statement spells it out */
 };
+
+/* Takes a limit of start_ns whose value is known into the estimate. */
+static bool take_start_limit(sqlite3_index_info *info, int i, enum tk_predicate_op op,
+                             struct estimate *estimate) {
+  sqlite3_value *value = NULL;
+
+  if (sqlite3_vtab_rhs_value(info, i, &value) != SQLITE_OK || !value ||
+      sqlite3_value_type(value) != SQLITE_INTEGER) {
+    return false;
+  }
+  int64_t limit = sqlite3_value_int64(value);
+  bool is_low = op == TK_PREDICATE_GT || op == TK_PREDICATE_GE || op == TK_PREDICATE_EQ;
+  bool is_high = op == TK_PREDICATE_LT || op == TK_PREDICATE_LE || op == TK_PREDICATE_EQ;
+  if (is_low && limit > estimate->start_low) estimate->start_low = limit;
+  if (is_high && limit < estimate->start_high) estimate->start_high = limit;
+  return is_low || is_high;
+}
+
+/* Spans in the time asked for, if they are spread evenly over the time of their segment. */
+static double spans_in_time(const struct estimate *estimate,
+                            const struct spans_statistics *statistics) {
+  double spans = 0, low = (double)estimate->start_low, high = (double)estimate->start_high;
+
+  for (uint32_t i = 0; i < statistics->segment_count; i++) {
+    const struct tk_segment_summary *segment = &statistics->segments[i];
+    double from = (double)segment->start_min, to = (double)segment->start_max + 1;
+    double inside = (to < high ? to : high) - (from > low ? from : low);
+    if (inside < 0) continue;
+    spans += segment->span_count * (inside < to - from ? (inside + 1) / (to - from + 1) : 1);
+  }
+  return spans;
+}
 
 static void count_constraint(struct estimate *estimate, const struct spans_column *column,
                              enum tk_predicate_op op) {
@@ -178,8 +211,10 @@ static void count_constraint(struct estimate *estimate, const struct spans_colum
 
 static void finish_estimate(sqlite3_index_info *info, struct estimate *estimate,
                             const struct spans_statistics *statistics, uint32_t constraint_count) {
-  double share = statistics->spans > 0 ? estimate->rows / statistics->spans : 1, cost;
+  double share = estimate->rows, scanned = spans_in_time(estimate, statistics), cost;
+  double segments = statistics->segment_count;
 
+  estimate->rows = share * scanned;
   if (estimate->by_rowid) {
     estimate->rows = 1;
     cost = 10;
@@ -187,12 +222,11 @@ static void finish_estimate(sqlite3_index_info *info, struct estimate *estimate,
   } else if (estimate->by_trace) {
     double traces = estimate->by_many_traces ? 25 : 1;
     double rows = traces * statistics->spans / (statistics->traces > 0 ? statistics->traces : 1);
-    cost = 20 * traces + statistics->segments / 10 + rows;
+    cost = 20 * traces + segments / 10 + rows;
     estimate->rows = estimate->by_span ? traces : rows * share;
   } else {
     if (estimate->by_span) estimate->rows = estimate->rows > 25 ? 25 : estimate->rows;
-    cost = statistics->segments * 50 + statistics->spans * (0.02 + 0.02 * constraint_count) +
-           estimate->rows;
+    cost = segments * 50 + scanned * (0.02 + 0.02 * constraint_count) + estimate->rows;
   }
   if (estimate->rows < 1) estimate->rows = 1;
   info->estimatedRows = (sqlite3_int64)estimate->rows;
@@ -298,7 +332,7 @@ bool tk_spans_plan_claim(sqlite3_index_info *info, int i, const struct spans_col
 
 int tk_spans_plan(sqlite3_index_info *info, const struct spans_columns *columns,
                   const struct spans_statistics *statistics) {
-  struct estimate estimate = {.rows = statistics->spans};
+  struct estimate estimate = {.rows = 1, .start_low = INT64_MIN, .start_high = INT64_MAX};
   sqlite3_str *items = sqlite3_str_new(NULL), *words = sqlite3_str_new(NULL);
   struct spans_claims claims = {.items = items, .words = words};
 
@@ -306,6 +340,7 @@ int tk_spans_plan(sqlite3_index_info *info, const struct spans_columns *columns,
     int index = info->aConstraint[i].iColumn;
     uint32_t column = index < 0 ? SPANS_ROWID : (uint32_t)index;
     if (!tk_spans_plan_claim(info, i, columns, column, &claims)) continue;
+    if (index == SPANS_start_ns && take_start_limit(info, i, claims.op, &estimate)) continue;
     count_constraint(&estimate, index < 0 ? NULL : &columns->items[index], claims.op);
   }
   finish_estimate(info, &estimate, statistics, claims.count);

@@ -44,7 +44,9 @@ struct spans_plan {
 
 /** What the store holds, for estimates. */
 struct spans_statistics {
-  double spans, traces, segments;
+  double spans, traces;
+  const struct tk_segment_summary *segments;
+  uint32_t segment_count;
 };
 
 /** Constraints claimed so far: their items and words, and where their arguments begin. */
