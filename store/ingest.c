@@ -52,7 +52,6 @@ struct tk_ingest {
   struct batch_issues *issues; /* of batches in the buffer */
   uint32_t issue_count, issue_capacity;
   struct tk_ingest_counts counts;
-  uint64_t tail_bytes, tail_segments; /* written, but replaced by the next commit with segments */
   uint32_t target;
   struct tk_transaction reading;
   int64_t generation; /* of the store, as this ingest left it */
@@ -173,7 +172,7 @@ static enum tk_status write_segments(struct tk_ingest *ingest, int64_t *ids,
   struct commit *commit = &ingest->commit;
   enum tk_status status = TK_OK;
   for (uint32_t i = 0; i < commit->cut.replaced_count && status == TK_OK; i++) {
-    status = tk_catalog_delete_segment(ingest->catalog, commit->cut.replaced_segments[i], error);
+    status = tk_catalog_delete_segment(ingest->catalog, commit->cut.replaced[i].segment_id, error);
   }
   for (uint32_t i = 0; i < commit->job.piece_count && status == TK_OK; i++) {
     const uint32_t flags = commit->cut.pieces[i].is_tail ? TK_SEGMENT_OPEN : 0;
@@ -266,16 +265,15 @@ static enum tk_status write_issues(struct tk_ingest *ingest, struct tk_error *er
   return status;
 }
 
-/* The tail of this commit is what the next one replaces. */
+/* A tail counts as written only while no later commit has replaced it: see tk_ingest_counts. */
 static void count_segments(struct tk_ingest *ingest, const int64_t *ids) {
   const struct commit *commit = &ingest->commit;
-  ingest->tail_bytes = ingest->tail_segments = 0;
   for (uint32_t i = 0; i < commit->job.piece_count; i++) {
     const uint64_t bytes = commit->job.pieces[i].writer.directory.summary.stored_bytes;
-    if (commit->cut.pieces[i].is_tail && ingest->buffer.count > 0) {
-      ingest->buffer.open_segments[ingest->buffer.open_count++] = ids[i];
-      ingest->tail_bytes += bytes;
-      ingest->tail_segments++;
+    if (commit->cut.pieces[i].is_tail && ingest->buffer.tier_count > 0) {
+      struct tk_open_tier *tail = &ingest->buffer.tiers[ingest->buffer.tier_count - 1];
+      tail->segment_id = ids[i];
+      tail->bytes_written = bytes;
     } else {
       ingest->counts.bytes_stored += bytes;
       ingest->counts.segments_written++;
@@ -349,12 +347,6 @@ static enum tk_status start_job(struct tk_ingest *ingest, struct tk_error *error
     commit->job.pieces[i].spans = commit->cut.pieces[i].spans;
     commit->job.pieces[i].span_count = commit->cut.pieces[i].span_count;
   }
-  /* Room for the ids that the tail pieces will get. */
-  int64_t *open_segments = sqlite3_realloc64(
-      ingest->buffer.open_segments,
-      (ingest->buffer.open_count + commit->cut.piece_count + 1) * sizeof *open_segments);
-  if (!open_segments) return tk_nomem(error);
-  ingest->buffer.open_segments = open_segments;
   commit->pending = true;
   tk_encoder_pool_submit(ingest->pool, &commit->job);
   return TK_OK;
@@ -382,9 +374,9 @@ static enum tk_status begin_reading(struct tk_ingest *ingest, struct tk_error *e
   return status;
 }
 
-static enum tk_status cut(struct tk_ingest *ingest, bool final, struct tk_error *error) {
+static enum tk_status cut(struct tk_ingest *ingest, enum tk_cut_kind kind, struct tk_error *error) {
   const struct tk_cut_options options = {
-      .target = ingest->target, .source_count = ingest->source_count, .final = final};
+      .target = ingest->target, .source_count = ingest->source_count, .kind = kind};
   enum tk_status status = complete_commit(ingest, error);
   if (status == TK_OK) status = begin_reading(ingest, error);
   if (status == TK_OK) {
@@ -461,7 +453,7 @@ enum tk_status tk_ingest_append(struct tk_ingest *ingest, struct tk_batch *batch
                                 struct tk_error *error) {
   enum tk_status status = take_batch(ingest, batch, error);
   if (status == TK_OK && tk_span_buffer_is_full(&ingest->buffer, ingest->target)) {
-    status = cut(ingest, false, error);
+    status = cut(ingest, TK_CUT_QUIET, error);
   }
   /* As soon as it is encoded, so that the memory of its spans is free for the next. */
   if (status == TK_OK && ingest->commit.pending && tk_encoder_pool_is_done(ingest->pool)) {
@@ -479,6 +471,32 @@ static bool has_news(const struct tk_ingest *ingest) {
   return false;
 }
 
+/* Sources that have ended are in the store now, and nothing that is buffered is counted for them
+ * any more: an ingest that follows files for months begins and ends very many. */
+static void forget_sources(struct tk_ingest *ingest) {
+  const struct source *current = current_source(ingest);
+  const uint32_t ended = ingest->source_count - (current != NULL);
+  for (uint32_t i = 0; i < ended; i++) free_source(&ingest->sources[i]);
+  if (current) ingest->sources[0] = *current;
+  ingest->source_count = current != NULL;
+}
+
+enum tk_status tk_ingest_commit(struct tk_ingest *ingest, struct tk_error *error) {
+  enum tk_status status = TK_OK;
+  if (ingest->failed) return tk_fail(error, TK_INVALID, "the ingest failed before");
+  status = complete_commit(ingest, error);
+  if (status == TK_OK && has_news(ingest)) {
+    status = cut(ingest, TK_CUT_TAIL, error);
+    if (status == TK_OK) status = complete_commit(ingest, error);
+  }
+  if (status == TK_OK) {
+    forget_sources(ingest);
+  } else {
+    ingest->failed = true;
+  }
+  return status;
+}
+
 /* What is in the write-ahead log goes into the file, and both to the disk. Readers of an older
  * snapshot can keep the log from being emptied; that is no failure. */
 static void checkpoint(struct tk_ingest *ingest) {
@@ -490,8 +508,9 @@ enum tk_status tk_ingest_finish(struct tk_ingest *ingest, struct tk_ingest_count
   enum tk_status status = TK_OK;
   if (ingest->failed) status = tk_fail(error, TK_INVALID, "the ingest failed before");
   if (status == TK_OK) status = complete_commit(ingest, error);
-  if (status == TK_OK && has_news(ingest)) {
-    status = cut(ingest, true, error);
+  /* Several open segments are what commits in between have left. */
+  if (status == TK_OK && (has_news(ingest) || ingest->buffer.tier_count > 1)) {
+    status = cut(ingest, TK_CUT_FINAL, error);
     if (status == TK_OK) status = complete_commit(ingest, error);
     checkpoint(ingest);
   }
@@ -514,7 +533,9 @@ void tk_ingest_abort(struct tk_ingest *ingest) {
 
 void tk_ingest_counts(const struct tk_ingest *ingest, struct tk_ingest_counts *counts_out) {
   *counts_out = ingest->counts;
-  counts_out->bytes_stored += ingest->tail_bytes;
-  counts_out->segments_written += ingest->tail_segments;
+  for (uint32_t i = 0; i < ingest->buffer.tier_count; i++) {
+    counts_out->bytes_stored += ingest->buffer.tiers[i].bytes_written;
+    counts_out->segments_written += ingest->buffer.tiers[i].bytes_written > 0;
+  }
   counts_out->spans_new += ingest->buffer.count - ingest->buffer.settled_count;
 }

@@ -12,7 +12,9 @@
 enum {
   MAX_TARGETS = 4,   /* a segment holds at most this many times the target */
   RESERVE_SHARE = 8, /* a trace is quiet when none of the last target/8 spans are its own */
-  OPEN_SHARE = 4     /* a last segment of up to target/4 stays open for the next ingest */
+  OPEN_SHARE = 4,    /* a last segment of up to target/4 stays open for the next ingest */
+  TIER_SHARE = 64,   /* tiers of up to target/64 are always written again with the next */
+  TIER_FACTOR = 2    /* and larger ones, if they have at most twice the spans of what follows */
 };
 
 /* ---- adding ---- */
@@ -51,16 +53,21 @@ static enum tk_status absorb_segment(struct tk_span_buffer *buffer, struct tk_re
                                      uint32_t index, struct tk_error *error) {
   const struct tk_segment_summary summary = reader->segments[index];
   const struct tk_segment *segment = NULL;
-  struct tk_span *spans =
-      tk_arena_alloc(&buffer->settled_arena, summary.span_count * sizeof *spans);
+  if (!reserve(&buffer->tiers, &buffer->tier_capacity, (uint64_t)buffer->tier_count + 1,
+               sizeof *buffer->tiers)) {
+    return tk_nomem(error);
+  }
+  struct tk_open_tier *tier = &buffer->tiers[buffer->tier_count++];
+  *tier = (struct tk_open_tier){.segment_id = summary.id};
+  struct tk_span *spans = tk_arena_alloc(&tier->arena, summary.span_count * sizeof *spans);
   if (!spans || !reserve(&buffer->entries, &buffer->capacity,
                          (uint64_t)buffer->count + summary.span_count, sizeof *buffer->entries)) {
     return tk_nomem(error);
   }
   enum tk_status status = tk_reader_segment(reader, index, &segment, error);
   if (status != TK_OK) return status;
-  status =
-      tk_reader_spans(reader, segment, 0, summary.span_count, &buffer->settled_arena, spans, error);
+  status = tk_reader_spans(reader, segment, 0, summary.span_count, &tier->arena, spans, error);
+  if (status == TK_OK) tier->span_count = summary.span_count;
   for (uint32_t i = 0; i < summary.span_count && status == TK_OK; i++) {
     buffer->entries[buffer->count++] = (struct tk_buffered_span){&spans[i], TK_SETTLED};
   }
@@ -72,14 +79,11 @@ static enum tk_status absorb_segment(struct tk_span_buffer *buffer, struct tk_re
 enum tk_status tk_span_buffer_absorb(struct tk_span_buffer *buffer, struct tk_reader *reader,
                                      struct tk_error *error) {
   enum tk_status status = TK_OK;
-  buffer->open_segments =
-      sqlite3_malloc64(reader->segment_count * sizeof *buffer->open_segments + 1);
-  if (!buffer->open_segments) return tk_nomem(error);
   for (uint32_t i = 0; i < reader->segment_count && status == TK_OK; i++) {
     if (!(reader->segments[i].flags & TK_SEGMENT_OPEN)) continue;
-    buffer->open_segments[buffer->open_count++] = reader->segments[i].id;
     status = absorb_segment(buffer, reader, i, error);
   }
+  buffer->cut_count = buffer->count;
   return status;
 }
 
@@ -91,14 +95,16 @@ static void free_batches(struct tk_batch **batches, uint32_t count) {
 void tk_span_buffer_reset(struct tk_span_buffer *buffer) {
   free_batches(buffer->batches, buffer->batch_count);
   sqlite3_free(buffer->entries);
-  sqlite3_free(buffer->open_segments);
-  tk_arena_reset(&buffer->settled_arena);
+  for (uint32_t i = 0; i < buffer->tier_count; i++) tk_arena_reset(&buffer->tiers[i].arena);
+  sqlite3_free(buffer->tiers);
   *buffer = (struct tk_span_buffer){0};
 }
 
 bool tk_span_buffer_is_full(const struct tk_span_buffer *buffer, uint32_t target) {
-  return buffer->count - buffer->settled_count >= target / 2 &&
-         buffer->count >= target + target / RESERVE_SHARE;
+  const uint32_t added = buffer->count - buffer->cut_count;
+  /* The second: where ingests were killed again and again, each leaving a larger tail. */
+  return (added >= target / 2 && buffer->count >= target + target / RESERVE_SHARE) ||
+         (added >= target / RESERVE_SHARE && buffer->count / MAX_TARGETS >= target);
 }
 
 /* ---- planning a cut ---- */
@@ -110,7 +116,9 @@ struct group {
   uint32_t last_arrival;             /* entry index of its latest span */
   uint32_t kept;                     /* spans that are not duplicates */
   uint32_t place_first, place_count; /* where else the trace is stored: into plan.places */
+  uint32_t noted_tier;               /* 1 + the last that was found to hold a part of it */
   bool has_new, held;
+  bool in_piece; /* it has spans that will be written */
 };
 
 struct stored_span {
@@ -131,6 +139,8 @@ struct plan {
   uint32_t *slots; /* identity table: stored span + 1, or entry + 1 + stored_count */
   uint64_t slot_mask;
   uint32_t new_count, kept_count;
+  uint32_t standing_tiers; /* that stay as they are */
+  uint32_t standing_count; /* their entries, the first */
 };
 
 static void reset_plan(struct plan *plan) {
@@ -188,6 +198,7 @@ static enum tk_status group_entries(const struct tk_span_buffer *buffer, struct 
     plan->group_of[i] = *at - 1;
     group->last_arrival = i;
     group->has_new |= buffer->entries[i].source != TK_SETTLED;
+    group->in_piece |= i >= plan->standing_count;
     if (span->start_unix_ns < group->start) group->start = span->start_unix_ns;
   }
   sqlite3_free(slots);
@@ -195,8 +206,8 @@ static enum tk_status group_entries(const struct tk_span_buffer *buffer, struct 
 }
 
 static bool is_open(const struct tk_span_buffer *buffer, int64_t segment_id) {
-  for (uint32_t i = 0; i < buffer->open_count; i++) {
-    if (buffer->open_segments[i] == segment_id) return true;
+  for (uint32_t i = 0; i < buffer->tier_count; i++) {
+    if (buffer->tiers[i].segment_id == segment_id) return true;
   }
   return false;
 }
@@ -228,6 +239,7 @@ static enum tk_status find_stored(const struct tk_span_buffer *buffer, struct pl
     struct group *group = &plan->groups[g];
     struct tk_trace_place *places = NULL;
     uint32_t count = 0;
+    if (!group->in_piece) continue; /* what is written of it stays as it is */
     status = tk_reader_find_trace(reader, group->first->trace_id, &places, &count, error);
     group->place_first = plan->place_count;
     for (uint32_t p = 0; p < count && status == TK_OK; p++) {
@@ -339,7 +351,11 @@ static void choose_held(const struct tk_span_buffer *buffer, struct plan *plan,
   const uint32_t reserve_count = options->target / RESERVE_SHARE;
   const uint32_t limit = options->target * (MAX_TARGETS - 1); /* of what may wait */
   uint64_t quiet = 0, held = 0;
-  if (options->final) return;
+  if (options->kind == TK_CUT_FINAL) return;
+  if (options->kind == TK_CUT_TAIL) {
+    for (uint32_t g = 0; g < plan->group_count; g++) plan->groups[g].held = true;
+    return;
+  }
   for (uint32_t g = 0; g < plan->group_count; g++) {
     struct group *group = &plan->groups[g];
     const bool recent = group->last_arrival + reserve_count >= buffer->count;
@@ -489,16 +505,16 @@ static bool add_pieces(struct tk_cut *cut, const struct plan *plan,
   }
   const uint32_t left = emission->span_count - begin;
   return left == 0 || add_piece(cut, emission->spans + begin, left,
-                                options->final && left <= target / OPEN_SHARE);
+                                options->kind == TK_CUT_FINAL && left <= target / OPEN_SHARE);
 }
 
 /* ---- the tail ---- */
 
-/* What the buffer will hold after the cut. */
+/* What the buffer will hold after the cut, as its last tier, and before it those that stand. */
 struct tail {
   struct tk_arena arena;
-  struct tk_buffered_span *entries;
-  uint32_t count;
+  struct tk_buffered_span *entries; /* of all tiers */
+  uint32_t count, first;            /* of its own */
 };
 
 static enum tk_status copy_tail(struct tail *tail, const struct tk_span_order *order,
@@ -507,7 +523,7 @@ static enum tk_status copy_tail(struct tail *tail, const struct tk_span_order *o
   for (uint32_t row = 0; row < order->span_count; row++) {
     struct tk_span *copy = tk_arena_alloc(&tail->arena, sizeof *copy);
     if (!copy || !tk_span_copy(&copier, order->rows[row], copy)) return tk_nomem(error);
-    tail->entries[tail->count++] = (struct tk_buffered_span){copy, TK_SETTLED};
+    tail->entries[tail->first + tail->count++] = (struct tk_buffered_span){copy, TK_SETTLED};
   }
   return TK_OK;
 }
@@ -520,8 +536,12 @@ static enum tk_status build_tail(const struct tk_span_buffer *buffer, const stru
   uint32_t count = 0;
   const struct tk_span **held = sqlite3_malloc64(plan->kept_count * sizeof *held + 1);
   tail->entries = sqlite3_malloc64(plan->kept_count * sizeof *tail->entries + 1);
+  tail->first = plan->standing_count; /* settled: all of them are kept */
   enum tk_status status = held && tail->entries ? TK_OK : tk_nomem(error);
-  for (uint32_t i = 0; i < buffer->count && status == TK_OK; i++) {
+  if (status == TK_OK && tail->first > 0) {
+    memcpy(tail->entries, buffer->entries, tail->first * sizeof *tail->entries);
+  }
+  for (uint32_t i = tail->first; i < buffer->count && status == TK_OK; i++) {
     if (plan->keep[i] && plan->groups[plan->group_of[i]].held)
       held[count++] = buffer->entries[i].span;
   }
@@ -532,36 +552,63 @@ static enum tk_status build_tail(const struct tk_span_buffer *buffer, const stru
   return status;
 }
 
-static enum tk_status add_tail_piece(struct tk_cut *cut, const struct plan *plan,
-                                     const struct tail *tail, struct tk_error *error) {
+/* Traces of the tail that are in tiers that stand, too, are split for as long as those do. */
+static bool note_standing_tiers(struct tk_cut *cut, const struct tk_span_buffer *buffer,
+                                const struct plan *plan) {
+  uint32_t entry = 0;
+  for (uint32_t t = 0; t < plan->standing_tiers; t++) {
+    for (uint32_t end = entry + buffer->tiers[t].span_count; entry < end; entry++) {
+      struct group *group = &plan->groups[plan->group_of[entry]];
+      if (!group->in_piece || group->noted_tier == t + 1) continue;
+      if (group->noted_tier == 0 && !add_split(cut, group, 0, cut->piece_count - 1)) return false;
+      if (!add_split(cut, group, buffer->tiers[t].segment_id, 0)) return false;
+      group->noted_tier = t + 1;
+    }
+  }
+  return true;
+}
+
+static enum tk_status add_tail_piece(struct tk_cut *cut, const struct tk_span_buffer *buffer,
+                                     const struct plan *plan, const struct tail *tail,
+                                     struct tk_error *error) {
   if (tail->count == 0) return TK_OK;
   const struct tk_span **spans = sqlite3_malloc64(tail->count * sizeof *spans);
   if (!spans) return tk_nomem(error);
-  for (uint32_t i = 0; i < tail->count; i++) spans[i] = tail->entries[i].span;
+  for (uint32_t i = 0; i < tail->count; i++) spans[i] = tail->entries[tail->first + i].span;
   bool ok = add_piece(cut, spans, tail->count, true);
   sqlite3_free(spans);
   for (uint32_t g = 0; g < plan->group_count && ok; g++) {
     const struct group *group = &plan->groups[g];
-    if (group->held && group->kept > 0) ok = note_places(cut, plan, group, cut->piece_count - 1);
+    if (group->held && group->in_piece && group->kept > 0)
+      ok = note_places(cut, plan, group, cut->piece_count - 1);
   }
+  if (ok) ok = note_standing_tiers(cut, buffer, plan);
   return ok ? TK_OK : tk_nomem(error);
 }
 
 /* ---- the cut ---- */
 
 /* From here on nothing can fail: the buffer gives its memory to the cut and keeps the tail. */
-static void hand_over(struct tk_span_buffer *buffer, struct tk_cut *cut, struct tail *tail) {
+static void hand_over(struct tk_span_buffer *buffer, const struct plan *plan,
+                      const struct tk_cut_options *options, struct tk_cut *cut, struct tail *tail) {
+  const uint32_t replaced_count = buffer->tier_count - plan->standing_tiers;
   cut->batches = buffer->batches;
   cut->batch_count = buffer->batch_count;
-  cut->settled_arena = buffer->settled_arena;
-  cut->replaced_segments = buffer->open_segments;
-  cut->replaced_count = buffer->open_count;
+  for (uint32_t t = 0; t < replaced_count; t++) {
+    cut->replaced[t] = buffer->tiers[plan->standing_tiers + t];
+  }
+  cut->replaced_count = replaced_count;
+  buffer->tier_count = plan->standing_tiers;
+  if (tail->count > 0) {
+    buffer->tiers[buffer->tier_count++] =
+        (struct tk_open_tier){.span_count = tail->count, .arena = tail->arena};
+  }
   sqlite3_free(buffer->entries);
-  *buffer = (struct tk_span_buffer){.entries = tail->entries,
-                                    .count = tail->count,
-                                    .capacity = tail->count,
-                                    .settled_count = tail->count,
-                                    .settled_arena = tail->arena};
+  buffer->entries = tail->entries;
+  buffer->count = buffer->capacity = buffer->settled_count = tail->first + tail->count;
+  if (options->kind != TK_CUT_TAIL) buffer->cut_count = buffer->count;
+  buffer->batches = NULL;
+  buffer->batch_count = buffer->batch_capacity = 0;
   *tail = (struct tail){.count = 0};
 }
 
@@ -582,9 +629,37 @@ static enum tk_status distribute(const struct tk_span_buffer *buffer, struct pla
   enum tk_status status = gather_emission(buffer, plan, &emission, error);
   if (status == TK_OK && !add_pieces(cut, plan, options, &emission)) status = tk_nomem(error);
   if (status == TK_OK) status = build_tail(buffer, plan, tail, error);
-  if (status == TK_OK) status = add_tail_piece(cut, plan, tail, error);
+  if (status == TK_OK) status = add_tail_piece(cut, buffer, plan, tail, error);
   reset_emission(&emission);
   return status;
+}
+
+/* Room for what hand_over will move. */
+static enum tk_status reserve_tiers(struct tk_span_buffer *buffer, struct tk_cut *cut,
+                                    struct tk_error *error) {
+  cut->replaced = sqlite3_malloc64(buffer->tier_count * sizeof *cut->replaced + 1);
+  if (!cut->replaced || !reserve(&buffer->tiers, &buffer->tier_capacity,
+                                 (uint64_t)buffer->tier_count + 1, sizeof *buffer->tiers)) {
+    return tk_nomem(error);
+  }
+  return TK_OK;
+}
+
+/* Which tiers a commit leaves alone: the large ones, each larger than all that follows together. */
+static void choose_standing(const struct tk_span_buffer *buffer, struct plan *plan,
+                            const struct tk_cut_options *options) {
+  if (options->kind != TK_CUT_TAIL) return;
+  const uint64_t small = options->target / TIER_SHARE;
+  uint64_t written = buffer->count - buffer->settled_count;
+  uint32_t standing = buffer->tier_count;
+  plan->standing_count = buffer->settled_count;
+  for (; standing > 0; standing--) {
+    const uint32_t size = buffer->tiers[standing - 1].span_count;
+    if (size > small && size > TIER_FACTOR * written) break;
+    written += size;
+    plan->standing_count -= size;
+  }
+  plan->standing_tiers = standing;
 }
 
 enum tk_status tk_span_buffer_cut(struct tk_span_buffer *buffer, struct tk_reader *reader,
@@ -599,14 +674,17 @@ enum tk_status tk_span_buffer_cut(struct tk_span_buffer *buffer, struct tk_reade
   if (!cut->tallies) return tk_nomem(error);
   memset(cut->tallies, 0, tally_bytes);
 
+  choose_standing(buffer, &plan, options);
   status = group_entries(buffer, &plan, error);
   if (status == TK_OK) status = find_stored(buffer, &plan, reader, error);
   if (status == TK_OK) status = sort_out(buffer, &plan, cut, error);
-  if (status == TK_OK && plan.new_count == 0) {
+  const bool join = options->kind == TK_CUT_FINAL && buffer->tier_count > 1;
+  if (status == TK_OK && plan.new_count == 0 && !join) {
     drop_new(buffer, cut);
   } else if (status == TK_OK) {
-    status = distribute(buffer, &plan, options, cut, &tail, error);
-    if (status == TK_OK) hand_over(buffer, cut, &tail);
+    status = reserve_tiers(buffer, cut, error);
+    if (status == TK_OK) status = distribute(buffer, &plan, options, cut, &tail, error);
+    if (status == TK_OK) hand_over(buffer, &plan, options, cut, &tail);
   }
   if (status != TK_OK) tk_cut_reset(cut);
   reset_plan(&plan);
@@ -621,8 +699,8 @@ void tk_cut_reset(struct tk_cut *cut) {
   sqlite3_free(cut->splits);
   sqlite3_free(cut->conflicts);
   sqlite3_free(cut->tallies);
-  sqlite3_free(cut->replaced_segments);
+  for (uint32_t i = 0; i < cut->replaced_count; i++) tk_arena_reset(&cut->replaced[i].arena);
+  sqlite3_free(cut->replaced);
   free_batches(cut->batches, cut->batch_count);
-  tk_arena_reset(&cut->settled_arena);
   *cut = (struct tk_cut){0};
 }

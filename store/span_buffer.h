@@ -6,7 +6,14 @@
  * commit has everything up to its offset, and an ingest that continues after a crash takes the tail
  * up from the store and goes on exactly as the first one would have.
  *
- * Everything here depends only on the spans and their order, never on time or threads. */
+ * Everything here depends only on the spans, their order and the cuts that are asked for, never on
+ * time or threads.
+ *
+ * A *commit* that comes before there is enough to cut must not write the whole tail again each
+ * time: the tail is kept in several open segments (*tiers*, larger ones first), and a commit
+ * replaces the last of them, those that are not much larger than what is new. So a span is written
+ * a few times before its tail is cut, however often there are commits, and there are few open
+ * segments. */
 #ifndef TK_STORE_SPAN_BUFFER_H
 #define TK_STORE_SPAN_BUFFER_H
 
@@ -24,14 +31,22 @@ struct tk_buffered_span {
 };
 #define TK_SETTLED UINT32_MAX
 
+/* Settled spans that are stored as one open segment. */
+struct tk_open_tier {
+  int64_t segment_id;
+  uint32_t span_count;
+  struct tk_arena arena;  /**< what their entries point into */
+  uint64_t bytes_written; /**< by this ingest; 0: it was there before */
+};
+
 struct tk_span_buffer {
-  struct tk_buffered_span *entries; /**< settled ones first */
+  struct tk_buffered_span *entries; /**< settled ones first, in the order of their tiers */
   uint32_t count, capacity, settled_count;
   struct tk_batch **batches; /**< owned; what unsettled entries point into */
   uint32_t batch_count, batch_capacity;
-  struct tk_arena settled_arena; /**< what settled entries point into */
-  int64_t *open_segments;        /**< ids the settled entries are stored under now */
-  uint32_t open_count;
+  struct tk_open_tier *tiers;
+  uint32_t tier_count, tier_capacity;
+  uint32_t cut_count; /**< entries that were there after the last cut that wrote what is quiet */
 };
 
 void tk_span_buffer_reset(struct tk_span_buffer *buffer);
@@ -74,23 +89,29 @@ struct tk_cut {
   uint32_t conflict_count, conflict_capacity;
   struct tk_source_tally *tallies; /**< by source */
   uint32_t source_count;
-  int64_t *replaced_segments; /**< open segments whose spans are in the pieces now */
+  struct tk_open_tier *replaced; /**< tiers whose spans are in the pieces now */
   uint32_t replaced_count;
   struct tk_batch **batches;
   uint32_t batch_count;
-  struct tk_arena settled_arena;
+};
+
+enum tk_cut_kind {
+  TK_CUT_QUIET, /**< writes the traces that have been quiet; the others become the tail */
+  TK_CUT_TAIL,  /**< writes nothing but a tail: what is new, and small tiers together with it */
+  TK_CUT_FINAL  /**< nothing follows: holds nothing back */
 };
 
 struct tk_cut_options {
   uint32_t target;       /**< spans a segment should have */
   uint32_t source_count; /**< how many sources there are so far */
-  bool final;            /**< nothing follows: hold nothing back */
+  enum tk_cut_kind kind;
 };
 
 /** Removes duplicates (among the buffer and against the store as `reader` sees it, open segments
- * left out) and empties the buffer into *cut, except for the tail, which stays as settled spans.
- * Where the buffer has nothing new, there are no pieces and nothing is replaced.
- * On failure the buffer is unchanged and *cut needs no reset. */
+ * left out) and empties the buffer into *cut, except for the tail, which stays as settled spans:
+ * it is the last tier, whose segment_id the caller sets. Where the buffer has nothing new, there
+ * are no pieces and nothing is replaced, unless a final cut finds several tiers. On failure the
+ * buffer is unchanged and *cut needs no reset. */
 enum tk_status tk_span_buffer_cut(struct tk_span_buffer *buffer, struct tk_reader *reader,
                                   const struct tk_cut_options *options, struct tk_cut *cut,
                                   struct tk_error *error);

@@ -98,6 +98,14 @@ enum tk_status tk_ingest_append(struct tk_ingest *ingest, struct tk_batch *batch
 /** Ends the source: it was read to its end. */
 enum tk_status tk_ingest_source_end(struct tk_ingest *ingest, struct tk_error *error);
 
+/** Commits what is buffered, and the ingest goes on, within a source or between two: for input that
+ * arrives slowly and must not wait until a segment is full. Nothing is written for good early: what
+ * is not enough for a segment goes into open segments, few of them, that later commits take up
+ * again, each time larger ones less often. So the store ends with the same spans and about as many
+ * segments whether there were no such commits or thousands; only where they are cut depends on it.
+ * Without anything new, nothing is written. After a failure only tk_ingest_abort makes sense. */
+enum tk_status tk_ingest_commit(struct tk_ingest *ingest, struct tk_error *error);
+
 /** Commits what is buffered, and frees the ingest whatever it returns. `counts_out` may be NULL. */
 enum tk_status tk_ingest_finish(struct tk_ingest *ingest, struct tk_ingest_counts *counts_out,
                                 struct tk_error *error);

@@ -97,7 +97,8 @@ struct tk_batch *script_batch(const struct script *script, uint32_t index) {
 /* ---- ingest ---- */
 
 static enum tk_status ingest_source(struct tk_ingest *ingest, const struct script *script,
-                                    uint32_t *batches_left, struct tk_error *error) {
+                                    const struct script_run *run, uint32_t *batches_left,
+                                    struct tk_error *error) {
   struct tk_progress candidates[CANDIDATES];
   const struct tk_progress *continued = NULL;
   const uint64_t end = (uint64_t)script->batch_count * BATCH_BYTES;
@@ -119,6 +120,9 @@ static enum tk_status ingest_source(struct tk_ingest *ingest, const struct scrip
     if (status != TK_OK || *batches_left == 0) return status;
     status = tk_ingest_append(ingest, script_batch(script, i), error);
     --*batches_left;
+    if (status == TK_OK && run->commit_every && (i + 1) % run->commit_every == 0) {
+      status = tk_ingest_commit(ingest, error);
+    }
   }
   return status == TK_OK && *batches_left > 0 ? tk_ingest_source_end(ingest, error) : status;
 }
@@ -132,7 +136,8 @@ enum tk_status ingest_scripts(struct tk_store *store, const struct script *scrip
   uint32_t batches_left = run->stop_after ? run->stop_after : UINT32_MAX;
   enum tk_status status = tk_ingest_begin(store, &options, &ingest, error);
   for (uint32_t i = 0; i < count && status == TK_OK && batches_left > 0; i++) {
-    status = ingest_source(ingest, &scripts[i], &batches_left, error);
+    status = ingest_source(ingest, &scripts[i], run, &batches_left, error);
+    if (status == TK_OK && run->commit_every) status = tk_ingest_commit(ingest, error);
   }
   if (status == TK_OK && batches_left > 0) return tk_ingest_finish(ingest, counts_out, error);
   tk_ingest_abort(ingest);

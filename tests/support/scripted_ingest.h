@@ -21,6 +21,8 @@ struct script_run {
   unsigned threads;
   uint32_t spans_per_segment;
   uint32_t stop_after; /**< abort after so many batches; 0: to the end */
+  uint32_t
+      commit_every; /**< tk_ingest_commit after so many batches, and between sources; 0: never */
 };
 
 struct tk_batch *script_batch(const struct script *script, uint32_t index);

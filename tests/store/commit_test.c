@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ * tk_ingest_commit: however often, and wherever an ingest is left, the store ends with the same
+ * spans, and with about as many segments. */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/support/check.h"
+#include "tests/support/scripted_ingest.h"
+#include "tests/support/store_compare.h"
+
+static const char path[] = "commit_test.db";
+static const char clean_path[] = "commit_test_clean.db";
+
+static const struct script scripts[] = {
+    {.name = "first", .seed = 3, .batch_count = 150, .spans_per_batch = 11, .trace_spans = 9},
+    {.name = "second",
+     .seed = 3,
+     .batch_count = 60,
+     .spans_per_batch = 23,
+     .trace_spans = 9,
+     .first_span = 1200},
+};
+enum { SCRIPTS = sizeof scripts / sizeof scripts[0], TARGET = 256 };
+
+static struct tk_ingest_counts ingest(const char *into, const struct script_run *run) {
+  struct tk_ingest_counts counts = {0};
+  struct tk_error error = {{0}};
+  CHECK(ingest_scripts_into(into, scripts, SCRIPTS, run, &counts, &error) == TK_OK);
+  if (error.message[0]) printf("# %s\n", error.message);
+  return counts;
+}
+
+static struct tk_store_info info_of(const char *of) {
+  struct tk_store *store = NULL;
+  struct tk_store_info info = {0};
+  CHECK(tk_store_open(of, TK_OPEN_READ, &store, NULL) == TK_OK);
+  CHECK(store && tk_store_info(store, &info, NULL) == TK_OK);
+  tk_store_close(store);
+  return info;
+}
+
+static void make_clean(void) {
+  remove_store(clean_path);
+  ingest(clean_path, &(struct script_run){.threads = 2, .spans_per_segment = TARGET});
+}
+
+static void commits_change_nothing_but_where_segments_end(void) {
+  static const uint32_t every[] = {1, 2, 7, 40};
+  make_clean();
+  const struct tk_store_info clean = info_of(clean_path);
+  for (size_t i = 0; i < sizeof every / sizeof every[0]; i++) {
+    remove_store(path);
+    const struct script_run run = {
+        .threads = 2, .spans_per_segment = TARGET, .commit_every = every[i]};
+    const struct tk_ingest_counts counts = ingest(path, &run);
+    const struct tk_store_info info = info_of(path);
+    CHECK(counts.spans_new == clean.spans && info.spans == clean.spans);
+    CHECK(info.segments <= clean.spans / TARGET + 2);
+    CHECK(counts.segments_written == info.segments);
+    CHECK(stores_have_equal_content(path, clean_path));
+    CHECK(store_is_sound(path));
+  }
+}
+
+/* After every commit as many segments as there may be, and the spans so far. */
+static void open_segments_are_few(void) {
+  const uint32_t batches = 300;
+  const struct script script = {.name = "slow",
+                                .seed = 8,
+                                .batch_count = batches,
+                                .spans_per_batch = 5,
+                                .trace_spans = 7,
+                                .plain = true};
+  const struct tk_ingest_options options = {.thread_count = 1, .spans_per_segment = 1024};
+  struct tk_store *store = NULL;
+  struct tk_ingest *ingest = NULL;
+  uint64_t most = 0;
+  remove_store(path);
+  CHECK(tk_store_open(path, TK_OPEN_CREATE, &store, NULL) == TK_OK);
+  CHECK(tk_ingest_begin(store, &options, &ingest, NULL) == TK_OK);
+  CHECK(tk_ingest_source_begin(ingest, "slow", "script", 1, NULL, NULL) == TK_OK);
+  for (uint32_t i = 0; i < batches; i++) {
+    CHECK(tk_ingest_append(ingest, script_batch(&script, i), NULL) == TK_OK);
+    CHECK(tk_ingest_commit(ingest, NULL) == TK_OK);
+    const struct tk_store_info info = info_of(path);
+    CHECK(info.spans == (i + 1) * script.spans_per_batch);
+    const uint64_t closed = info.spans / 1024;
+    if (info.segments - closed > most) most = info.segments - closed;
+  }
+  printf("# at most %llu open segments\n", (unsigned long long)most);
+  CHECK(most <= 7);
+  CHECK(tk_ingest_finish(ingest, NULL, NULL) == TK_OK);
+  tk_store_close(store);
+  CHECK(info_of(path).segments <= 3);
+  CHECK(store_is_sound(path));
+}
+
+static void an_ingest_left_after_commits_continues(void) {
+  make_clean();
+  for (uint32_t stop = 10; stop < 200; stop += 37) {
+    remove_store(path);
+    struct script_run run = {
+        .threads = 1, .spans_per_segment = TARGET, .commit_every = 3, .stop_after = stop};
+    ingest(path, &run); /* what was committed stays */
+    CHECK(store_is_sound(path));
+    run.stop_after = stop / 2;
+    ingest(path, &run);
+    run.stop_after = 0;
+    ingest(path, &run);
+    CHECK(stores_have_equal_content(path, clean_path));
+    CHECK(store_is_sound(path));
+  }
+}
+
+static void without_anything_new_nothing_is_written(void) {
+  struct tk_store *store = NULL;
+  struct tk_ingest *ingest = NULL;
+  remove_store(path);
+  CHECK(tk_store_open(path, TK_OPEN_CREATE, &store, NULL) == TK_OK);
+  CHECK(tk_ingest_begin(store, NULL, &ingest, NULL) == TK_OK);
+  const int before = sqlite3_total_changes(tk_store_database(store));
+  for (int i = 0; i < 3; i++) CHECK(tk_ingest_commit(ingest, NULL) == TK_OK);
+  CHECK(sqlite3_total_changes(tk_store_database(store)) == before);
+  CHECK(tk_ingest_finish(ingest, NULL, NULL) == TK_OK);
+  tk_store_close(store);
+}
+
+CHECK_MAIN(CASE(commits_change_nothing_but_where_segments_end), CASE(open_segments_are_few),
+           CASE(an_ingest_left_after_commits_continues),
+           CASE(without_anything_new_nothing_is_written))
