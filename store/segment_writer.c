@@ -701,6 +701,49 @@ static void gather(struct tk_segment_writer *writer) {
   }
 }
 
+static bool items_are_storable(const struct tk_span *span) {
+  bool ok = true;
+  for (uint32_t i = 0; i < span->event_count && ok; i++) {
+    ok = tk_attributes_are_storable(&span->events[i].attributes) &&
+         tk_residual_is_storable(&span->events[i].residual);
+  }
+  for (uint32_t i = 0; i < span->link_count && ok; i++) {
+    ok = tk_attributes_are_storable(&span->links[i].attributes) &&
+         tk_residual_is_storable(&span->links[i].residual);
+  }
+  return ok;
+}
+
+/* Readers give nothing else; another caller is told what is wrong, rather than "out of memory". */
+static enum tk_status check_spans(const struct tk_span *const *spans, uint32_t span_count,
+                                  struct tk_error *error) {
+  const struct tk_resource *resource = NULL; /* checked */
+  const struct tk_scope *scope = NULL;
+  bool ok = true;
+  for (uint32_t i = 0; i < span_count && ok; i++) {
+    const struct tk_span *span = spans[i];
+    ok = tk_attributes_are_storable(&span->attributes) &&
+         tk_residual_is_storable(&span->residual) && items_are_storable(span);
+    if (ok && span->resource != resource) {
+      resource = span->resource;
+      ok = tk_attributes_are_storable(&resource->attributes) &&
+           tk_residual_is_storable(&resource->residual) &&
+           tk_residual_is_storable(&resource->outer_residual);
+    }
+    if (ok && span->scope != scope) {
+      scope = span->scope;
+      ok = tk_attributes_are_storable(&scope->attributes) &&
+           tk_residual_is_storable(&scope->residual) &&
+           tk_residual_is_storable(&scope->outer_residual);
+    }
+  }
+  if (ok) return TK_OK;
+  return tk_fail(
+      error, TK_INVALID,
+      "a span cannot be stored: expected values of known types that nest at most %d deep",
+      TK_VALUE_DEPTH_MAX);
+}
+
 enum tk_status tk_segment_writer_prepare(struct tk_segment_writer *writer,
                                          const struct tk_span *const *spans, uint32_t span_count,
                                          struct tk_error *error) {
@@ -710,6 +753,8 @@ enum tk_status tk_segment_writer_prepare(struct tk_segment_writer *writer,
     return tk_fail(error, TK_INVALID, "a segment holds 1 to %d spans, not %u",
                    TK_SPANS_PER_SEGMENT_MAX, span_count);
   }
+  status = check_spans(spans, span_count, error);
+  if (status != TK_OK) return status;
   writer->state = sqlite3_malloc64(sizeof *writer->state);
   if (!writer->state) return tk_nomem(error);
   memset(writer->state, 0, sizeof *writer->state);

@@ -38,7 +38,8 @@ struct tk_segment_writer {
 };
 
 /** The spans must stay until finish. Identities must be distinct. TK_NOMEM or TK_INVALID (more than
- * TK_SPANS_PER_SEGMENT_MAX spans). On failure *writer needs no reset. */
+ * TK_SPANS_PER_SEGMENT_MAX spans, or values that value_codec.h cannot store). On failure *writer
+ * needs no reset. */
 enum tk_status tk_segment_writer_prepare(struct tk_segment_writer *writer,
                                          const struct tk_span *const *spans, uint32_t span_count,
                                          struct tk_error *error);

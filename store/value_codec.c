@@ -23,6 +23,28 @@ static void append_double(struct tk_byte_writer *out, double value) {
   tk_byte_writer_append_u64(out, bits);
 }
 
+static bool is_storable(const struct tk_value *value, int depth) {
+  if (depth > TK_VALUE_DEPTH_MAX || value->type > TK_VALUE_BYTES) return false;
+  if (value->type != TK_VALUE_ARRAY && value->type != TK_VALUE_KVLIST) return true;
+  for (uint32_t i = 0; i < value->size; i++) {
+    const struct tk_value *item =
+        value->type == TK_VALUE_ARRAY ? &value->as.items[i] : &value->as.members[i].value;
+    if (!is_storable(item, depth + 1)) return false;
+  }
+  return true;
+}
+
+bool tk_attributes_are_storable(const struct tk_attributes *attributes) {
+  for (uint32_t i = 0; i < attributes->count; i++) {
+    if (!is_storable(&attributes->items[i].value, 1)) return false;
+  }
+  return true;
+}
+
+bool tk_residual_is_storable(const struct tk_residual *residual) {
+  return residual->format <= TK_RESIDUAL_PROTOBUF && (residual->format || residual->size == 0);
+}
+
 static void append_value(struct tk_byte_writer *out, const struct tk_value *value, int depth);
 
 static void append_attribute(struct tk_byte_writer *out, const struct tk_attribute *attribute,
@@ -84,7 +106,7 @@ void tk_extra_encode(struct tk_byte_writer *out, uint32_t position,
 
 /* An empty residual says nothing, whatever its format: it is stored as none. */
 static void append_residual(struct tk_byte_writer *out, const struct tk_residual *residual) {
-  if (residual->format > TK_RESIDUAL_PROTOBUF || (!residual->format && residual->size)) {
+  if (!tk_residual_is_storable(residual)) {
     out->failed = true;
   } else if (residual->size == 0) {
     tk_byte_writer_append_u8(out, TK_RESIDUAL_NONE);

@@ -12,11 +12,18 @@
 #ifndef TK_STORE_VALUE_CODEC_H
 #define TK_STORE_VALUE_CODEC_H
 
+#include <stdbool.h>
+
 #include "store/byte_writer.h"
 #include "tracekeep/span.h"
 #include "tracekeep/status.h"
 
 #define TK_VALUE_DEPTH_MAX 128
+
+/** False for what cannot be stored: values nested too deeply or of no known type, residuals of no
+ * known format. To be asked before encoding, which can only fail. */
+bool tk_attributes_are_storable(const struct tk_attributes *attributes);
+bool tk_residual_is_storable(const struct tk_residual *residual);
 
 void tk_value_encode(struct tk_byte_writer *out, const struct tk_value *value);
 void tk_attributes_encode(struct tk_byte_writer *out, const struct tk_attributes *attributes);

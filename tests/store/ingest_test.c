@@ -396,6 +396,49 @@ static void long_values_survive(void) {
   check_round_trip(make_long_values, 1 << 20, 0);
 }
 
+/* An array in an array in an array ...: value_codec.h sets a limit to what can be read again. */
+static struct tk_batch *make_nested_values(uint64_t depth) {
+  struct tk_batch *batch = build_batch(2, 0);
+  struct tk_value value = value_int(1);
+  for (uint64_t i = 0; i < depth; i++) value = value_array(batch, &value, 1);
+  build_attribute(batch, &build_span(batch, 1, 1, 0, 5)->attributes, "nested", value);
+  struct tk_resource *resource = build_resource(batch, "deep");
+  build_attribute(batch, &resource->attributes, "nested", value);
+  build_span(batch, 1, 2, 1, 6)->resource = resource;
+  return batch;
+}
+
+static void nested_values_survive(void) {
+  check_round_trip(make_nested_values, 10, 0);
+  check_round_trip(make_nested_values, 127, 0);
+}
+
+/* Either refused or readable again, but never stored and lost. */
+static void values_nested_too_deeply_do_no_harm(void) {
+  for (uint64_t depth = 128; depth < 4000; depth *= 3) {
+    struct tk_store *store = NULL;
+    struct tk_ingest *ingest = NULL;
+    struct tk_error error = {{0}};
+    remove_store(path);
+    ingest_batch(make_extreme_numbers(0), 0);
+    CHECK(tk_store_open(path, TK_OPEN_WRITE, &store, NULL) == TK_OK);
+    CHECK(tk_ingest_begin(store, NULL, &ingest, NULL) == TK_OK);
+    CHECK(tk_ingest_source_begin(ingest, "deep", "hand", 1, NULL, NULL) == TK_OK);
+    enum tk_status status = tk_ingest_append(ingest, make_nested_values(depth), &error);
+    if (status == TK_OK) {
+      status = tk_ingest_finish(ingest, NULL, &error);
+    } else {
+      tk_ingest_abort(ingest);
+    }
+    CHECK(status == TK_OK || status == TK_INVALID);
+    tk_store_close(store);
+    CHECK(store_is_sound(path));
+    char *dump = store_dump(path);
+    CHECK(dump != NULL);
+    free(dump);
+  }
+}
+
 /* ---- big traces ---- */
 
 static struct tk_batch *make_chain(uint64_t count) {
@@ -612,6 +655,68 @@ static void a_scan_by_id_gives_the_whole_of_a_split_trace(void) {
   tk_store_close(store);
 }
 
+/* Spans a scan of this range gives; every trace of the plain sort has one span at its id. */
+static uint32_t count_in_range(struct tk_store *store, uint64_t since, uint64_t until) {
+  const struct tk_scan_options options = {.since_unix_ns = since, .until_unix_ns = until};
+  struct tk_scan *scan = NULL;
+  const struct tk_trace *trace = NULL;
+  uint32_t count = 0;
+  CHECK(tk_scan_open(store, &options, &scan, NULL) == TK_OK);
+  while (tk_scan_next(scan, &trace, NULL) == TK_OK && trace) count += trace->span_count;
+  tk_scan_close(scan);
+  return count;
+}
+
+static void a_time_range_gives_whole_traces_that_overlap_it(void) {
+  struct tk_store *store = NULL;
+  remove_store(path);
+  for (uint64_t round = 0; round < 3; round++) { /* each trace is split over three segments */
+    struct tk_batch *batch = build_batch(100, 0);
+    for (uint64_t i = 1; i <= 100; i++) {
+      build_span(batch, i, i + 1000 * round, 0, i * 100 + round * 10);
+    }
+    ingest_batch(batch, 16);
+  }
+  CHECK(tk_store_open(path, TK_OPEN_READ, &store, NULL) == TK_OK);
+  CHECK(count_in_range(store, 0, 0) == 300);
+  CHECK(count_in_range(store, 5000, 0) == 51 * 3);
+  CHECK(count_in_range(store, 5020, 0) == 51 * 3);
+  CHECK(count_in_range(store, 5021, 0) == 50 * 3);
+  CHECK(count_in_range(store, 0, 5000) == 49 * 3);
+  CHECK(count_in_range(store, 0, 5001) == 50 * 3);
+  CHECK(count_in_range(store, 5015, 5016) == 3); /* one span before, one after: as documented */
+  CHECK(count_in_range(store, 5030, 5090) == 0);
+  CHECK(count_in_range(store, UINT64_MAX, 0) == 0);
+  CHECK(count_in_range(store, 0, 1) == 0);
+  tk_store_close(store);
+}
+
+static void calls_in_the_wrong_order_are_refused(void) {
+  const struct tk_ingest_options too_small = {.spans_per_segment = 7};
+  struct tk_store *store = NULL;
+  struct tk_ingest *ingest = NULL;
+  struct tk_scan *scan = NULL;
+  const struct tk_trace *trace = NULL;
+  remove_store(path);
+  CHECK(tk_store_open(path, TK_OPEN_CREATE, &store, NULL) == TK_OK);
+  CHECK(tk_ingest_begin(store, &too_small, &ingest, NULL) == TK_INVALID && !ingest);
+  CHECK(tk_ingest_begin(store, NULL, &ingest, NULL) == TK_OK);
+  CHECK(tk_ingest_source_end(ingest, NULL) == TK_INVALID);
+  CHECK(tk_ingest_source_begin(ingest, "a", "hand", 1, NULL, NULL) == TK_OK);
+  CHECK(tk_ingest_source_begin(ingest, "b", "hand", 2, NULL, NULL) == TK_INVALID);
+  CHECK(tk_ingest_source_end(ingest, NULL) == TK_OK);
+  CHECK(tk_ingest_append(ingest, make_plain_spans(3), NULL) == TK_INVALID);
+  CHECK(tk_ingest_finish(ingest, NULL, NULL) == TK_INVALID);
+  tk_ingest_abort(NULL);
+  CHECK(tk_scan_open(store, NULL, &scan, NULL) == TK_OK);
+  CHECK(tk_scan_next(scan, &trace, NULL) == TK_OK && !trace);
+  CHECK(tk_scan_next(scan, &trace, NULL) == TK_OK && !trace);
+  tk_scan_close(scan);
+  tk_scan_close(NULL);
+  tk_store_close(store);
+  tk_store_close(NULL);
+}
+
 /* ---- the same result, however it came about ---- */
 
 static const struct script long_script = {
@@ -819,6 +924,7 @@ static void nothing_is_left_behind(void) {
 
 CHECK_MAIN(CASE(every_field_survives), CASE(extreme_times_and_unknown_numbers_survive),
            CASE(random_spans_survive), CASE(thousands_of_keys_survive), CASE(long_values_survive),
+           CASE(nested_values_survive), CASE(values_nested_too_deeply_do_no_harm),
            CASE(a_trace_of_a_hundred_thousand_spans_survives),
            CASE(a_trace_larger_than_any_segment_is_split_and_rejoined),
            CASE(a_trace_that_never_rests_does_not_grow_the_tail_without_bound),
@@ -828,7 +934,8 @@ CHECK_MAIN(CASE(every_field_survives), CASE(extreme_times_and_unknown_numbers_su
            CASE(of_conflicting_spans_the_first_is_kept_and_an_issue_recorded_once),
            CASE(spans_of_one_batch_that_conflict_with_each_other_count_once_each),
            CASE(late_spans_rejoin_their_trace), CASE(a_scan_by_id_gives_the_whole_of_a_split_trace),
-           CASE(the_number_of_threads_changes_nothing),
+           CASE(a_time_range_gives_whole_traces_that_overlap_it),
+           CASE(calls_in_the_wrong_order_are_refused), CASE(the_number_of_threads_changes_nothing),
            CASE(the_size_of_segments_changes_no_content),
            CASE(an_ingest_aborted_anywhere_and_continued_equals_a_clean_one),
            CASE(an_ingest_aborted_once_and_continued_equals_a_clean_one),

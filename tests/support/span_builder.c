@@ -27,7 +27,7 @@ uint64_t next_random(uint64_t *state) {
 void write_id(uint8_t *bytes, size_t size, uint64_t number) {
   for (size_t i = 0; i < size; i++) {
     const size_t shift = 8 * (size - 1 - i);
-    bytes[i] = shift < 64 ? (uint8_t)(number >> shift) : 0;
+    bytes[i] = (uint8_t)(shift < 64 ? number >> shift : 0);
   }
 }
 
