@@ -369,6 +369,10 @@ enum tk_status tk_byte_source_rewind(struct tk_byte_source *source, struct tk_er
   return recognise(source, error);
 }
 
+void tk_byte_source_continue(struct tk_byte_source *source) {
+  source->file_ended = source->ended = source->truncated = false;
+}
+
 bool tk_byte_source_truncated(const struct tk_byte_source *source) {
   return source->truncated;
 }

@@ -33,6 +33,9 @@ enum tk_status tk_byte_source_read(struct tk_byte_source *source, void *buffer, 
 /** Starts over. TK_UNSUPPORTED where that cannot be done, as with a pipe. */
 enum tk_status tk_byte_source_rewind(struct tk_byte_source *source, struct tk_error *error);
 
+/** At the end of the stream: goes on with what has been appended to the file since. */
+void tk_byte_source_continue(struct tk_byte_source *source);
+
 /** At the end of the stream: the last frame or member was cut short. */
 bool tk_byte_source_truncated(const struct tk_byte_source *source);
 enum tk_compression tk_byte_source_compression(const struct tk_byte_source *source);

@@ -440,7 +440,7 @@ static enum tk_status next_payload(struct tk_framing *framing, struct tk_window 
       return emit_compressed(framing, window, head, (size_t)size, record, error);
     }
     emit(window, TK_RECORD_WHOLE, head, (size_t)size, record);
-  } else if (protobuf) {
+  } else if (protobuf && !framing->growing) {
     *found = false; /* what is there of it may still have ResourceSpans that are complete */
     begin_message(framing, window, head, size);
   } else {

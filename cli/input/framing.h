@@ -27,6 +27,7 @@ enum tk_framing_kind {
 struct tk_framing {
   size_t message_limit;
   size_t record_limit;
+  bool growing; /**< the rest of a message that is cut off at the end may still come */
   enum tk_framing_kind kind;
   bool in_message;       /**< of which ResourceSpans are records of their own */
   bool finished;         /**< nothing comes any more */
@@ -40,7 +41,8 @@ struct tk_framing {
 /** Judges by the first bytes of input; UNKNOWN: this is no OTLP protobuf. */
 enum tk_framing_kind tk_framing_recognise(const char *head, size_t size);
 
-/** Zeroed but for the limits before first use. *found is false at the end of the input. */
+/** Zeroed but for the limits and `growing` before first use. *found is false at the end of the
+ * input. */
 enum tk_status tk_framing_next(struct tk_framing *framing, struct tk_window *window,
                                struct tk_record *record, bool *found, struct tk_error *error);
 void tk_framing_reset(struct tk_framing *framing);

@@ -45,6 +45,7 @@ struct tk_input {
   const struct tk_input_format *format;
   struct tk_input_options options;
   uint64_t head_hash;
+  size_t head_size;
   uint64_t offset; /* where the next unit begins */
   uint64_t hash;   /* of the input up to there */
   bool input_ended;
@@ -155,10 +156,12 @@ static enum tk_status fill_unit(struct tk_input *reader, struct unit *unit,
       reader->input_ended = true;
       break;
     }
+    /* A record that is cut off at the end of the input is not passed, nor the space before it. */
+    const bool cut_off = record.end_offset == record.begin_offset && record.kind == TK_RECORD_FAULT;
+    if (cut_off && reader->options.growing) continue;
     status = append_record(unit, &record, error);
     if (status != TK_OK) break;
-    /* A record that is cut off at the end of the input is not passed, nor the space before it. */
-    if (record.end_offset == record.begin_offset && record.kind == TK_RECORD_FAULT) continue;
+    if (cut_off) continue;
     unit->end_offset = record.end_offset;
     unit->end_hash = tk_splitter_hash(reader->splitter);
   }
@@ -346,7 +349,8 @@ enum tk_status tk_input_next(struct tk_input *reader, struct tk_batch **batch_ou
 
 static enum tk_status restart_splitter(struct tk_input *reader, struct tk_error *error) {
   const struct tk_splitter_options options = {.line_limit = reader->options.line_limit,
-                                              .record_limit = reader->options.record_limit};
+                                              .record_limit = reader->options.record_limit,
+                                              .growing = reader->options.growing};
   tk_splitter_free(reader->splitter);
   const enum tk_status status =
       tk_splitter_create(reader->source, &options, &reader->splitter, error);
@@ -433,6 +437,15 @@ enum tk_status tk_input_resume(struct tk_input *reader, const struct tk_progress
   return status;
 }
 
+bool tk_input_continue(struct tk_input *reader) {
+  if (reader->in_flight_units > 0 || reader->input_status != TK_OK) return false;
+  if (reader->head_size < TK_SOURCE_HEAD_SIZE || !tk_splitter_continue(reader->splitter)) {
+    return false;
+  }
+  reader->input_ended = false;
+  return true;
+}
+
 /* ---- life ---- */
 
 static enum tk_status choose_format(struct tk_input *reader, struct tk_error *error) {
@@ -444,6 +457,7 @@ static enum tk_status choose_format(struct tk_input *reader, struct tk_error *er
   status = tk_splitter_head(reader->splitter, TK_SOURCE_HEAD_SIZE, &head, &size, error);
   if (status != TK_OK) return status;
   reader->head_hash = tk_hash64(head, size);
+  reader->head_size = size;
   reader->hash = tk_hash64("", 0);
   reader->format = name ? tk_input_format_find(name) : tk_input_format_probe(head, size);
   if (!reader->format) return tk_fail(error, TK_INVALID, "%s: no such input format", name);

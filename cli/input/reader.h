@@ -10,6 +10,7 @@
 #ifndef TK_CLI_INPUT_READER_H
 #define TK_CLI_INPUT_READER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,7 +26,9 @@ struct tk_input;
 struct tk_input_options {
   const char *format;    /**< name of a format; NULL: recognise it */
   unsigned thread_count; /**< threads that parse; 0 or 1: the caller's own, in tk_input_next */
-  size_t batch_bytes;    /**< the rest are for tests; 0: the defaults */
+  bool growing; /**< more may be appended: a record that is cut off at the end is no fault, it is
+                   left for tk_input_continue or another reader */
+  size_t batch_bytes; /**< the rest are for tests; 0: the defaults */
   size_t line_limit;
   size_t record_limit;
 };
@@ -53,6 +56,11 @@ enum tk_status tk_input_next(struct tk_input *reader, struct tk_batch **batch_ou
 enum tk_status tk_input_resume(struct tk_input *reader, const struct tk_progress *candidates,
                                size_t count, const struct tk_progress **matched_out,
                                struct tk_error *error);
+
+/** After tk_input_next gave NULL: more may have been appended; call it again. False: this reader
+ * cannot go on, because it failed, or does not know yet how the input begins, or is in the middle
+ * of a document; another one can, with tk_input_resume. */
+bool tk_input_continue(struct tk_input *reader);
 
 /** tk_hash64 of the first min(TK_SOURCE_HEAD_SIZE, all) decoded bytes. */
 uint64_t tk_input_head_hash(const struct tk_input *reader);

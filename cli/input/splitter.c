@@ -599,6 +599,18 @@ enum tk_status tk_splitter_next(struct tk_splitter *splitter, struct tk_record *
   return status;
 }
 
+bool tk_splitter_continue(struct tk_splitter *splitter) {
+  const struct tk_framing *framing = &splitter->framing;
+  if (splitter->keys && splitter->keys->binary &&
+      (framing->in_message || framing->kind == TK_FRAMING_BARE)) {
+    return false;
+  }
+  if (splitter->level_count > 0) return false;
+  tk_window_continue(&splitter->window);
+  splitter->finished = splitter->framing.finished = false;
+  return true;
+}
+
 /* ---- life, hashes ---- */
 
 enum tk_status tk_splitter_create(struct tk_byte_source *source,
@@ -614,6 +626,7 @@ enum tk_status tk_splitter_create(struct tk_byte_source *source,
   tk_window_init(&splitter->window, source);
   splitter->framing.message_limit = splitter->options.line_limit;
   splitter->framing.record_limit = splitter->options.record_limit;
+  splitter->framing.growing = splitter->options.growing;
   const enum tk_status status = tk_window_reach(&splitter->window, 0, error);
   if (status == TK_OK) {
     *splitter_out = splitter;

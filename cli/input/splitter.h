@@ -34,6 +34,7 @@ struct tk_split_keys {
 struct tk_splitter_options {
   size_t line_limit;   /**< 0: the default; for tests */
   size_t record_limit; /**< 0: the default */
+  bool growing;        /**< a message that is cut off at the end is left for tk_splitter_continue */
 };
 
 struct tk_splitter;
@@ -50,6 +51,10 @@ void tk_splitter_set_keys(struct tk_splitter *splitter, const struct tk_split_ke
 /** The next record; its text is valid until the next call. *found is false at the end. */
 enum tk_status tk_splitter_next(struct tk_splitter *splitter, struct tk_record *record, bool *found,
                                 struct tk_error *error);
+
+/** At the end: goes on with what has been appended to the source since, beginning with a record
+ * that was cut off. False where that cannot be done: within a document that is split. */
+bool tk_splitter_continue(struct tk_splitter *splitter);
 
 /** Decoded bytes up to the end of the last record, and their tk_hash. */
 uint64_t tk_splitter_offset(const struct tk_splitter *splitter);

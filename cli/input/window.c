@@ -59,6 +59,11 @@ enum tk_status tk_window_reach(struct tk_window *window, size_t position, struct
   return status;
 }
 
+void tk_window_continue(struct tk_window *window) {
+  tk_byte_source_continue(window->source);
+  window->source_ended = false;
+}
+
 void tk_window_quote(struct tk_window *window, const char *bytes, size_t size) {
   const size_t room = sizeof window->quote - window->quote_size;
   if (size > room) size = room;

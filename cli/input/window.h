@@ -49,6 +49,9 @@ static inline const char *tk_window_at(const struct tk_window *window, size_t po
   return window->buffer + window->begin + position;
 }
 
+/** At the end of the source: more may have been appended to it. */
+void tk_window_continue(struct tk_window *window);
+
 /** Takes the first `size` bytes, which are readable, out of the window. */
 void tk_window_consume(struct tk_window *window, size_t size);
 /** The same where the only line end, if any, is known to be the last byte. */

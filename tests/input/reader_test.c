@@ -224,6 +224,56 @@ static void a_grown_file_continues_wherever_it_was_cut(void) {
   }
 }
 
+/* As somebody who follows a file does: the same reader goes on, or another one resumes. */
+static struct tk_input *continue_or_resume(struct tk_input *reader, const char *name,
+                                           unsigned *resumed) {
+  const struct tk_input_options options = {.thread_count = 1, .growing = true};
+  const struct tk_progress *matched = NULL;
+  if (tk_input_continue(reader)) return reader;
+  tk_input_close(reader);
+  CHECK(tk_input_open(name, &options, &reader, NULL) == TK_OK);
+  if (found.count == 0) return reader;
+  const struct tk_progress end = found.ends[found.count - 1];
+  CHECK(tk_input_resume(reader, &end, 1, &matched, NULL) == TK_OK);
+  CHECK((matched != NULL) == (end.offset > 0));
+  ++*resumed;
+  return reader;
+}
+
+static void a_reader_goes_on_when_its_file_grows(void) {
+  static const char name[] = "reader_test_growing.jsonl";
+  static const size_t steps[] = {1, 7, 100, 997, 3000, 20000};
+  const struct tk_input_options options = {.thread_count = 1, .growing = true};
+  const size_t size = make_text(text, sizeof text, 40);
+  read_bytes(text, size, 0, 1, text, &expected);
+  for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++) {
+    FILE *file = fopen(name, "wb");
+    unsigned resumed = 0, continued = 0;
+    size_t written = steps[s] < 100 ? size - 50 * steps[s] : 0;
+    CHECK(file && size > 6000);
+    fwrite(text, 1, written, file);
+    fflush(file);
+    struct tk_input *reader = NULL;
+    CHECK(tk_input_open(name, &options, &reader, NULL) == TK_OK);
+    memset(&found, 0, sizeof found);
+    drain(reader, NULL, &found);
+    for (; written < size; continued++) {
+      const size_t step = size - written < steps[s] ? size - written : steps[s];
+      fwrite(text + written, 1, step, file);
+      fflush(file);
+      written += step;
+      reader = continue_or_resume(reader, name, &resumed);
+      drain(reader, text, &found);
+    }
+    CHECK(found.spans == expected.spans && found.count > 0);
+    CHECK(found.ends[found.count - 1].offset == expected.ends[expected.count - 1].offset);
+    printf("# %u of %u times resumed by another reader\n", resumed, continued);
+    tk_input_close(reader);
+    fclose(file);
+  }
+  remove(name);
+}
+
 /* Sends the text through standard input, as a pipe or as a file that was read from before. */
 static void a_pipe_is_read_but_not_continued(void) {
   int ends[2];
@@ -379,6 +429,7 @@ int main(void) {
       CASE(reading_continues_at_the_largest_match),
       CASE(nothing_matching_starts_at_the_beginning),
       CASE(a_grown_file_continues_wherever_it_was_cut),
+      CASE(a_reader_goes_on_when_its_file_grows),
       CASE(a_pipe_is_read_but_not_continued),
       CASE(the_head_is_hashed_and_the_format_named),
       CASE(empty_input_gives_no_batch),
