@@ -15,14 +15,16 @@ _tracekeep() {
     query) options='--format --file --param --no-headings --help' ;;
     trace) options='--attributes --events --max-depth --limit --width --ascii --help' ;;
     info) options='--format --help' ;;
-    export) options='--format --trace --since --until --output --help' ;;
+    export) options='--format --trace --since --until --output --framing --compress --help' ;;
     check) options='--quiet --help' ;;
     help) choices=$commands ;;
   esac
   case ${COMP_WORDS[1]}:$previous in
     query:--format | query:-f) choices='table csv json ndjson markdown' ;;
     info:--format | info:-f | ingest:--output-format) choices='text json' ;;
-    export:--format | export:-f) choices='otlp-json' ;;
+    export:--format | export:-f) choices='otlp-json otlp-json-pretty otlp-proto' ;;
+    export:--framing) choices='length varint bare' ;;
+    export:--compress) choices='none zstd' ;;
   esac
   if [[ $choices ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$current")

@@ -5,11 +5,8 @@
 #include "cli/output/otlp_json.h"
 
 #include <math.h>
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <string.h>
-
-#include "tracekeep/hash.h"
 
 /* ---- members of an object ---- */
 
@@ -241,17 +238,7 @@ static void add_span(struct tk_text_buffer *out, const struct tk_span *span) {
   tk_text_buffer_add_char(out, '}');
 }
 
-/* ---- grouping ---- */
-
-/* Spans of one resource and scope. `resource_head` and `scope_head` are the members that stand
- * before "scopeSpans" and "spans"; groups are equal when these are. */
-struct tk_otlp_group {
-  struct tk_text_buffer resource_head, scope_head, spans;
-  uint64_t hash;
-  const struct tk_resource *resource; /* where the heads were last seen, valid during one add */
-  const struct tk_scope *scope;
-  bool is_written;
-};
+/* ---- documents ---- */
 
 static void add_resource_head(struct tk_text_buffer *out, const struct tk_resource *resource) {
   tk_text_buffer_add_char(out, '{');
@@ -281,84 +268,14 @@ static void add_scope_head(struct tk_text_buffer *out, const struct tk_scope *sc
   add_residual(out, &scope->outer_residual);
 }
 
-static bool equals(const struct tk_text_buffer *buffer, const char *text, size_t size) {
-  return buffer->size == size && memcmp(buffer->data, text, size) == 0;
-}
+static const struct tk_span_syntax json_syntax = {.add_resource = add_resource_head,
+                                                  .add_scope = add_scope_head,
+                                                  .add_span = add_span,
+                                                  .separator = ","};
 
-static struct tk_otlp_group *append_group(struct tk_otlp_json *document) {
-  if (document->group_count == document->group_capacity) {
-    uint32_t capacity = document->group_capacity ? document->group_capacity * 2 : 16;
-    struct tk_otlp_group *groups =
-        sqlite3_realloc64(document->groups, capacity * sizeof *document->groups);
-    if (!groups) {
-      document->failed = true;
-      return NULL;
-    }
-    document->groups = groups;
-    document->group_capacity = capacity;
-  }
-  struct tk_otlp_group *group = &document->groups[document->group_count++];
-  *group = (struct tk_otlp_group){0};
-  return group;
-}
-
-/* The group with equal content, made when there is none. */
-static struct tk_otlp_group *find_group_by_content(struct tk_otlp_json *document,
-                                                   const struct tk_span *span) {
-  struct tk_text_buffer *scratch = &document->scratch;
-  tk_text_buffer_clear(scratch);
-  add_resource_head(scratch, span->resource);
-  size_t split = scratch->size;
-  add_scope_head(scratch, span->scope);
-  if (scratch->failed) {
-    document->failed = true;
-    return NULL;
-  }
-  uint64_t hash = tk_hash64(scratch->data, scratch->size);
-  const char *scope_head = scratch->data + split;
-  size_t scope_size = scratch->size - split;
-  for (uint32_t i = 0; i < document->group_count; i++) {
-    struct tk_otlp_group *group = &document->groups[i];
-    if (group->hash == hash && equals(&group->resource_head, scratch->data, split) &&
-        equals(&group->scope_head, scope_head, scope_size)) {
-      return group;
-    }
-  }
-  struct tk_otlp_group *group = append_group(document);
-  if (!group) return NULL;
-  group->hash = hash;
-  tk_text_buffer_append(&group->resource_head, scratch->data, split);
-  tk_text_buffer_append(&group->scope_head, scope_head, scope_size);
-  return group;
-}
-
-static struct tk_otlp_group *find_group(struct tk_otlp_json *document, const struct tk_span *span) {
-  for (uint32_t i = 0; i < document->group_count; i++) {
-    struct tk_otlp_group *group = &document->groups[i];
-    if (group->resource == span->resource && group->scope == span->scope) return group;
-  }
-  struct tk_otlp_group *group = find_group_by_content(document, span);
-  if (group) {
-    group->resource = span->resource;
-    group->scope = span->scope;
-  }
-  return group;
-}
-
-void tk_otlp_json_add(struct tk_otlp_json *document, const struct tk_span *spans,
+void tk_otlp_json_add(struct tk_span_groups *document, const struct tk_span *spans,
                       uint32_t span_count) {
-  for (uint32_t i = 0; i < document->group_count; i++) {
-    document->groups[i].resource = NULL; /* memory of an earlier add: says nothing any more */
-    document->groups[i].scope = NULL;
-  }
-  for (uint32_t i = 0; i < span_count && !document->failed; i++) {
-    struct tk_otlp_group *group = find_group(document, &spans[i]);
-    if (!group) return;
-    if (group->spans.size > 0) tk_text_buffer_add_char(&group->spans, ',');
-    add_span(&group->spans, &spans[i]);
-    if (group->spans.failed) document->failed = true;
-    document->span_count++;
-  }
+  tk_span_groups_add(document, &json_syntax, spans, span_count);
 }
 
 /* An object that begins with `head` and goes on with an array, left open. */
@@ -370,13 +287,14 @@ static void open_with_head(struct tk_text_buffer *out, const struct tk_text_buff
 }
 
 /* All scopes of the resource of group `first`, which is the first one with that resource. */
-static void write_resource(struct tk_otlp_json *document, uint32_t first,
+static void write_resource(struct tk_span_groups *document, uint32_t first,
                            struct tk_text_buffer *out) {
   const struct tk_text_buffer *head = &document->groups[first].resource_head;
   open_with_head(out, head, "scopeSpans");
   for (uint32_t i = first; i < document->group_count; i++) {
-    struct tk_otlp_group *group = &document->groups[i];
-    if (group->is_written || !equals(&group->resource_head, head->data, head->size)) continue;
+    struct tk_span_group *group = &document->groups[i];
+    if (group->is_written || !tk_span_groups_share_resource(group, &document->groups[first]))
+      continue;
     if (i > first) tk_text_buffer_add_char(out, ',');
     open_with_head(out, &group->scope_head, "spans");
     tk_text_buffer_append(out, group->spans.data, group->spans.size);
@@ -386,7 +304,7 @@ static void write_resource(struct tk_otlp_json *document, uint32_t first,
   tk_text_buffer_add(out, "]}");
 }
 
-void tk_otlp_json_finish(struct tk_otlp_json *document, struct tk_text_buffer *out) {
+void tk_otlp_json_finish(struct tk_span_groups *document, struct tk_text_buffer *out) {
   bool first = true;
   tk_text_buffer_add(out, "{\"resourceSpans\":[");
   for (uint32_t i = 0; i < document->group_count; i++) {
@@ -397,16 +315,42 @@ void tk_otlp_json_finish(struct tk_otlp_json *document, struct tk_text_buffer *o
   }
   tk_text_buffer_add(out, "]}");
   if (document->failed) out->failed = true;
-  tk_otlp_json_reset(document);
+  tk_span_groups_reset(document);
 }
 
-void tk_otlp_json_reset(struct tk_otlp_json *document) {
-  for (uint32_t i = 0; i < document->group_count; i++) {
-    tk_text_buffer_reset(&document->groups[i].resource_head);
-    tk_text_buffer_reset(&document->groups[i].scope_head);
-    tk_text_buffer_reset(&document->groups[i].spans);
+/* ---- indented ---- */
+
+static void break_line(struct tk_text_buffer *out, size_t depth) {
+  tk_text_buffer_add_char(out, '\n');
+  tk_text_buffer_repeat(out, "  ", depth);
+}
+
+/* Size of the string that begins here, with its quotes. */
+static size_t measure_string(const char *json, size_t size) {
+  size_t i = 1;
+  while (i < size && json[i] != '"') i += json[i] == '\\' ? 2 : 1;
+  return i < size ? i + 1 : size;
+}
+
+void tk_otlp_json_indent(struct tk_text_buffer *out, const char *json, size_t size) {
+  size_t depth = 0;
+  bool opened = false; /* just now: a line is broken unless the container is empty */
+  for (size_t i = 0; i < size; i++) {
+    const char byte = json[i];
+    if (byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t') continue; /* of a residual */
+    const bool closes = byte == '}' || byte == ']';
+    if (closes && depth > 0) depth--;
+    if (opened != closes) break_line(out, depth);
+    opened = byte == '{' || byte == '[';
+    if (byte == '"') {
+      const size_t length = measure_string(json + i, size - i);
+      tk_text_buffer_append(out, json + i, length);
+      i += length - 1;
+      continue;
+    }
+    tk_text_buffer_add_char(out, byte);
+    if (opened) depth++;
+    if (byte == ':') tk_text_buffer_add_char(out, ' ');
+    if (byte == ',') break_line(out, depth);
   }
-  sqlite3_free(document->groups);
-  tk_text_buffer_reset(&document->scratch);
-  *document = (struct tk_otlp_json){0};
 }

@@ -13,7 +13,7 @@ static const struct tk_resource no_resource = {.absent = 1};
 static const struct tk_scope no_scope = {.absent = 1};
 
 static bool writes(const struct tk_span *spans, uint32_t count, const char *expected) {
-  struct tk_otlp_json document = {0};
+  struct tk_span_groups document = {0};
   struct tk_text_buffer out = {0};
   tk_otlp_json_add(&document, spans, count);
   tk_otlp_json_finish(&document, &out);
