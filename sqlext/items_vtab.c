@@ -7,8 +7,9 @@
  * trace through the segments' filters (SQLite does not check them again); terms on span_id, time,
  * name, service and attributes drop items early, and SQLite checks again.
  *
- * Every attribute key of events (links) is a hidden column, `event.exception.type`, without a
- * declared type, named as those of `spans` are; exception_type and its like are short for them. */
+ * Every attribute key of events (links) is a hidden column, `event.exception.type`, named as those
+ * of `spans` are; exception_type and its like are short for them. Their declared type is BLOB:
+ * values compare as they are, while a bare HIDDEN would count as a type and make them NUMERIC. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,9 +52,9 @@ static const struct fixed_column event_columns[] = {
     {"dropped_attributes_count", "INTEGER", DROPPED_COUNT, NULL},
     {"service", "TEXT", SERVICE, NULL},
     {"span_name", "TEXT", SPAN_NAME, NULL},
-    {"exception_type", "HIDDEN", ATTRIBUTE, "exception.type"},
-    {"exception_message", "HIDDEN", ATTRIBUTE, "exception.message"},
-    {"exception_stacktrace", "HIDDEN", ATTRIBUTE, "exception.stacktrace"},
+    {"exception_type", "BLOB HIDDEN", ATTRIBUTE, "exception.type"},
+    {"exception_message", "BLOB HIDDEN", ATTRIBUTE, "exception.message"},
+    {"exception_stacktrace", "BLOB HIDDEN", ATTRIBUTE, "exception.stacktrace"},
     {NULL, NULL, ATTRIBUTE, NULL}};
 
 static const struct fixed_column link_columns[] = {
@@ -509,9 +510,9 @@ static int add_attribute_column(struct items_vtab *vtab, sqlite3_stmt *statement
   if (strlen(text) != size) return SQLITE_OK; /* a NUL in it: no column name can say this */
   memcpy(key, text, size);
   if (same > 1) {
-    sqlite3_str_appendf(sql, ", \"%w%w (%d)\" HIDDEN", vtab->kind->prefix, text, same);
+    sqlite3_str_appendf(sql, ", \"%w%w (%d)\" BLOB HIDDEN", vtab->kind->prefix, text, same);
   } else {
-    sqlite3_str_appendf(sql, ", \"%w%w\" HIDDEN", vtab->kind->prefix, text);
+    sqlite3_str_appendf(sql, ", \"%w%w\" BLOB HIDDEN", vtab->kind->prefix, text);
   }
   return add_column(vtab, ATTRIBUTE, (struct tk_text){key, (uint32_t)size}) ? SQLITE_OK
                                                                             : SQLITE_NOMEM;

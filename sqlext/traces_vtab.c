@@ -16,8 +16,8 @@
 #include "sqlext/split_traces.h"
 #include "sqlext/table_support.h"
 #include "sqlext/tables.h"
+#include "sqlext/trace_facts.h"
 #include "sqlext/vtab_support.h"
-#include "store/span_order.h"
 #include "tracekeep/scan.h"
 
 enum column {
@@ -65,33 +65,6 @@ enum plan {
   PLAN_SORTED = PLAN_BY_START | PLAN_BY_STARTED_AT | PLAN_BY_DURATION
 };
 
-/* What of the current trace has been computed. */
-enum known { KNOW_TIMES = 1, KNOW_ERRORS = 2, KNOW_ROOT = 4, KNOW_SERVICES = 8, KNOW_ORPHANS = 16 };
-
-struct part {
-  const struct tk_segment *segment; /* held by cursor->opened */
-  uint32_t segment_index, trace_index;
-  uint32_t first_row, end_row, granule;
-};
-
-struct service {
-  struct tk_text name;
-  int64_t start; /* of its earliest span */
-};
-
-struct trace {
-  struct part *parts; /* ascending segment_index */
-  uint32_t part_count, part_capacity;
-  unsigned known; /* enum known */
-  int64_t start, end;
-  int64_t error_count;
-  const struct part *root_part; /* NULL: no span without a parent */
-  uint32_t root_row, root_count;
-  int64_t orphan_count;
-  struct service *services; /* by start, then name */
-  uint32_t service_count, service_capacity;
-};
-
 /* A trace that is yet to come out: a place, or (PLAN_BY_ID) the number of an id. */
 struct reference {
   int64_t key;
@@ -119,7 +92,7 @@ struct traces_cursor {
   uint32_t reference_count, reference_capacity, reference_index;
   uint8_t (*ids)[16]; /* PLAN_BY_ID: ascending, distinct */
   uint32_t id_count;
-  struct trace trace;
+  struct tk_trace_facts trace;
 };
 
 static struct tk_reader *reader_of(const struct traces_cursor *cursor) {
@@ -151,31 +124,10 @@ static enum tk_status open_segment(struct traces_cursor *cursor, uint32_t index,
 
 static enum tk_status add_part(struct traces_cursor *cursor, uint32_t segment_index,
                                uint32_t trace_index, struct tk_error *error) {
-  struct trace *trace = &cursor->trace;
-  struct part part = {.segment_index = segment_index, .trace_index = trace_index};
-  const uint32_t *trace_rows;
-  enum tk_status status = open_segment(cursor, segment_index, &part.segment, error);
+  const struct tk_segment *segment;
+  enum tk_status status = open_segment(cursor, segment_index, &segment, error);
   if (status != TK_OK) return status;
-  status = tk_reader_trace_rows(reader_of(cursor), part.segment, &trace_rows, error);
-  if (status != TK_OK) return status;
-  part.first_row = trace_rows[trace_index];
-  part.end_row = trace_rows[trace_index + 1];
-  part.granule = tk_segment_granule_of_row(part.segment, part.first_row);
-  if (trace->part_count == trace->part_capacity) {
-    const uint32_t capacity = trace->part_capacity ? trace->part_capacity * 2 : 4;
-    void *parts = sqlite3_realloc64(trace->parts, (uint64_t)capacity * sizeof part);
-    if (!parts) return tk_nomem(error);
-    trace->parts = parts;
-    trace->part_capacity = capacity;
-  }
-  trace->parts[trace->part_count++] = part;
-  return TK_OK;
-}
-
-static void clear_trace(struct trace *trace) {
-  trace->part_count = 0;
-  trace->known = 0;
-  trace->service_count = 0;
+  return tk_trace_add_part(&cursor->trace, segment, segment_index, trace_index, error);
 }
 
 /* Trace `trace_index` of a segment, with the parts that other segments hold. */
@@ -186,7 +138,7 @@ static enum tk_status set_trace(struct traces_cursor *cursor, uint32_t segment_i
                              : tk_split_traces_find(&cursor->split, segment_index, trace_index);
   enum tk_status status = TK_OK;
 
-  clear_trace(&cursor->trace);
+  tk_trace_clear(&cursor->trace);
   if (split == TK_NOT_SPLIT) return add_part(cursor, segment_index, trace_index, error);
   for (uint32_t p = cursor->split.first_part[split];
        p < cursor->split.first_part[split + 1] && status == TK_OK; p++) {
@@ -196,11 +148,6 @@ static enum tk_status set_trace(struct traces_cursor *cursor, uint32_t segment_i
   return status;
 }
 
-static int compare_parts(const void *left, const void *right) {
-  const struct part *a = left, *b = right;
-  return (a->segment_index > b->segment_index) - (a->segment_index < b->segment_index);
-}
-
 /* The trace with an id; no parts if there is none. */
 static enum tk_status set_trace_by_id(struct traces_cursor *cursor, const uint8_t id[16],
                                       struct tk_error *error) {
@@ -208,7 +155,7 @@ static enum tk_status set_trace_by_id(struct traces_cursor *cursor, const uint8_
   uint32_t count = 0;
   enum tk_status status = tk_reader_find_trace(reader_of(cursor), id, &places, &count, error);
 
-  clear_trace(&cursor->trace);
+  tk_trace_clear(&cursor->trace);
   for (uint32_t i = 0; i < count && status == TK_OK; i++) {
     const uint32_t index =
         tk_segment_list_find(&cursor->segments, reader_of(cursor), places[i].segment_index);
@@ -216,330 +163,22 @@ static enum tk_status set_trace_by_id(struct traces_cursor *cursor, const uint8_
     status = add_part(cursor, index, places[i].trace_index, error);
   }
   sqlite3_free(places);
-  if (status == TK_OK && cursor->trace.part_count > 1) {
-    qsort(cursor->trace.parts, cursor->trace.part_count, sizeof *cursor->trace.parts,
-          compare_parts);
-  }
-  return status;
-}
-
-/* ---- what is known of it ---- */
-
-static enum tk_status learn_times(struct traces_cursor *cursor, struct tk_error *error) {
-  struct trace *trace = &cursor->trace;
-  trace->start = INT64_MAX;
-  trace->end = INT64_MIN;
-  for (uint32_t p = 0; p < trace->part_count; p++) {
-    const struct part *part = &trace->parts[p];
-    const int64_t *starts, *durations;
-    enum tk_status status =
-        tk_reader_starts(reader_of(cursor), part->segment, part->granule, &starts, error);
-    if (status == TK_OK) {
-      status = tk_row_ints(reader_of(cursor), part->segment, TK_COL_DURATION, part->granule,
-                           &durations, error);
-    }
-    if (status != TK_OK) return status;
-    for (uint32_t row = part->first_row; row < part->end_row; row++) {
-      const int64_t end = (int64_t)((uint64_t)starts[row] + (uint64_t)tk_int_at(durations, row));
-      if (starts[row] < trace->start) trace->start = starts[row];
-      if (end > trace->end) trace->end = end;
-    }
-  }
-  return TK_OK;
-}
-
-static int64_t duration_of(const struct trace *trace) {
-  return (int64_t)((uint64_t)trace->end - (uint64_t)trace->start);
-}
-
-static enum tk_status sum_rows(struct traces_cursor *cursor, enum tk_column_number number,
-                               int64_t *sum_out, struct tk_error *error) {
-  *sum_out = 0;
-  for (uint32_t p = 0; p < cursor->trace.part_count; p++) {
-    const struct part *part = &cursor->trace.parts[p];
-    const int64_t *values;
-    enum tk_status status =
-        tk_row_ints(reader_of(cursor), part->segment, number, part->granule, &values, error);
-    if (status != TK_OK) return status;
-    for (uint32_t row = part->first_row; values && row < part->end_row; row++) {
-      *sum_out = (int64_t)((uint64_t)*sum_out + (uint64_t)values[row]);
-    }
-  }
-  return TK_OK;
-}
-
-static enum tk_status learn_errors(struct traces_cursor *cursor, struct tk_error *error) {
-  cursor->trace.error_count = 0;
-  for (uint32_t p = 0; p < cursor->trace.part_count; p++) {
-    const struct part *part = &cursor->trace.parts[p];
-    const int64_t *statuses;
-    if (part->segment->summary.error_count == 0) continue;
-    enum tk_status status = tk_row_ints(reader_of(cursor), part->segment, TK_COL_STATUS_CODE,
-                                        part->granule, &statuses, error);
-    if (status != TK_OK) return status;
-    for (uint32_t row = part->first_row; statuses && row < part->end_row; row++) {
-      cursor->trace.error_count += statuses[row] == TK_STATUS_ERROR;
-    }
-  }
-  return TK_OK;
-}
-
-/* The root is the earliest span without a parent. */
-static enum tk_status learn_root(struct traces_cursor *cursor, struct tk_error *error) {
-  struct trace *trace = &cursor->trace;
-  struct tk_reader *reader = reader_of(cursor);
-  int64_t earliest = 0;
-
-  trace->root_part = NULL;
-  trace->root_count = 0;
-  for (uint32_t p = 0; p < trace->part_count; p++) {
-    const struct part *part = &trace->parts[p];
-    const int64_t *starts, *depths;
-    enum tk_status status;
-    if ((status = tk_reader_starts(reader, part->segment, part->granule, &starts, error)) !=
-            TK_OK ||
-        (status = tk_row_ints(reader, part->segment, TK_COL_DEPTH, part->granule, &depths,
-                              error)) != TK_OK) {
-      return status;
-    }
-    for (uint32_t row = part->first_row; row < part->end_row; row++) {
-      const uint8_t *parent_id;
-      if (tk_int_at(depths, row) != 0) continue;
-      status = tk_reader_external_parent(reader, part->segment, row, &parent_id, error);
-      if (status != TK_OK) return status;
-      if (parent_id) continue;
-      if (trace->root_count++ == 0 || starts[row] < earliest) {
-        earliest = starts[row];
-        trace->root_part = part;
-        trace->root_row = row;
-      }
-    }
-  }
-  return TK_OK;
-}
-
-static int compare_services(const void *left, const void *right) {
-  const struct service *a = left, *b = right;
-  if (a->start != b->start) return a->start > b->start ? 1 : -1;
-  const uint32_t shorter = a->name.size < b->name.size ? a->name.size : b->name.size;
-  const int order = shorter ? memcmp(a->name.data, b->name.data, shorter) : 0;
-  return order != 0 ? order : (a->name.size > b->name.size) - (a->name.size < b->name.size);
-}
-
-static bool note_service(struct trace *trace, struct tk_text name, int64_t start) {
-  if (!name.data) return true;
-  for (uint32_t i = 0; i < trace->service_count; i++) {
-    struct service *service = &trace->services[i];
-    if (service->name.data != name.data && !tk_text_equal(service->name, name)) continue;
-    if (start < service->start) service->start = start;
-    return true;
-  }
-  if (trace->service_count == trace->service_capacity) {
-    const uint32_t capacity = trace->service_capacity ? trace->service_capacity * 2 : 16;
-    void *services =
-        sqlite3_realloc64(trace->services, (uint64_t)capacity * sizeof *trace->services);
-    if (!services) return false;
-    trace->services = services;
-    trace->service_capacity = capacity;
-  }
-  trace->services[trace->service_count++] = (struct service){name, start};
-  return true;
-}
-
-static enum tk_status learn_services(struct traces_cursor *cursor, struct tk_error *error) {
-  struct trace *trace = &cursor->trace;
-  struct tk_reader *reader = reader_of(cursor);
-
-  trace->service_count = 0;
-  for (uint32_t p = 0; p < trace->part_count; p++) {
-    const struct part *part = &trace->parts[p];
-    const int64_t *starts;
-    enum tk_status status = tk_reader_starts(reader, part->segment, part->granule, &starts, error);
-    for (uint32_t row = part->first_row; row < part->end_row && status == TK_OK; row++) {
-      struct tk_text name;
-      status = tk_row_service(reader, part->segment, row, &name, error);
-      if (status == TK_OK && !note_service(trace, name, starts[row])) status = tk_nomem(error);
-    }
-    if (status != TK_OK) return status;
-  }
-  if (trace->service_count > 1) {
-    qsort(trace->services, trace->service_count, sizeof *trace->services, compare_services);
-  }
-  return TK_OK;
-}
-
-/* ---- orphans: spans whose parent is not in the trace ---- */
-
-struct id_set {
-  uint64_t *ids;
-  uint32_t count;
-};
-
-static int compare_ids(const void *left, const void *right) {
-  uint64_t a, b;
-  memcpy(&a, left, sizeof a);
-  memcpy(&b, right, sizeof b);
-  return (a > b) - (a < b);
-}
-
-/* The span ids of the trace, sorted. */
-static enum tk_status collect_ids(struct traces_cursor *cursor, struct id_set *set,
-                                  struct tk_error *error) {
-  struct trace *trace = &cursor->trace;
-  uint64_t total = 0;
-  for (uint32_t p = 0; p < trace->part_count; p++) {
-    total += trace->parts[p].end_row - trace->parts[p].first_row;
-  }
-  set->count = 0;
-  if (!(set->ids = sqlite3_malloc64(total * sizeof *set->ids + 1))) return tk_nomem(error);
-  for (uint32_t p = 0; p < trace->part_count; p++) {
-    const struct part *part = &trace->parts[p];
-    const struct tk_column *column;
-    enum tk_status status = tk_reader_row_column(reader_of(cursor), part->segment, TK_COL_SPAN_ID,
-                                                 part->granule, &column, error);
-    if (status != TK_OK) return status;
-    for (uint32_t row = part->first_row; row < part->end_row; row++) {
-      uint64_t id = 0;
-      if (column) memcpy(&id, column->fixed + 8 * (size_t)row, sizeof id);
-      set->ids[set->count++] = id;
-    }
-  }
-  qsort(set->ids, set->count, sizeof *set->ids, compare_ids);
-  return TK_OK;
-}
-
-static enum tk_status count_orphans(struct traces_cursor *cursor, struct id_set *set,
-                                    struct tk_error *error) {
-  struct trace *trace = &cursor->trace;
-  struct tk_reader *reader = reader_of(cursor);
-  for (uint32_t p = 0; p < trace->part_count; p++) {
-    const struct part *part = &trace->parts[p];
-    const int64_t *depths;
-    enum tk_status status =
-        tk_row_ints(reader, part->segment, TK_COL_DEPTH, part->granule, &depths, error);
-    for (uint32_t row = part->first_row; row < part->end_row && status == TK_OK; row++) {
-      const uint8_t *parent_id;
-      uint64_t id;
-      if (tk_int_at(depths, row) != 0) continue;
-      status = tk_reader_external_parent(reader, part->segment, row, &parent_id, error);
-      if (status != TK_OK || !parent_id) continue;
-      if (!set->ids) status = collect_ids(cursor, set, error);
-      if (status != TK_OK) break;
-      memcpy(&id, parent_id, sizeof id);
-      if (!bsearch(&id, set->ids, set->count, sizeof id, compare_ids)) trace->orphan_count++;
-    }
-    if (status != TK_OK) return status;
-  }
-  return TK_OK;
-}
-
-static enum tk_status learn_orphans(struct traces_cursor *cursor, struct tk_error *error) {
-  struct id_set set = {0};
-  cursor->trace.orphan_count = 0;
-  enum tk_status status = count_orphans(cursor, &set, error);
-  sqlite3_free(set.ids);
-  return status;
-}
-
-static enum tk_status learn(struct traces_cursor *cursor, enum known what, struct tk_error *error) {
-  static const struct {
-    enum known what;
-    enum tk_status (*learn)(struct traces_cursor *cursor, struct tk_error *error);
-  } lessons[] = {{KNOW_TIMES, learn_times},
-                 {KNOW_ERRORS, learn_errors},
-                 {KNOW_ROOT, learn_root},
-                 {KNOW_SERVICES, learn_services},
-                 {KNOW_ORPHANS, learn_orphans}};
-  enum tk_status status = TK_OK;
-  if (cursor->trace.known & what) return TK_OK;
-  for (size_t i = 0; i < sizeof lessons / sizeof lessons[0]; i++) {
-    if (lessons[i].what == what) status = lessons[i].learn(cursor, error);
-  }
-  if (status == TK_OK) cursor->trace.known |= what;
-  return status;
-}
-
-/* ---- depth ---- */
-
-static enum tk_status find_depth(struct traces_cursor *cursor, int64_t *depth_out,
-                                 struct tk_error *error) {
-  const struct part *part = &cursor->trace.parts[0];
-  const int64_t *depths;
-  enum tk_status status =
-      tk_row_ints(reader_of(cursor), part->segment, TK_COL_DEPTH, part->granule, &depths, error);
-  *depth_out = 0;
-  if (status != TK_OK) return status;
-  for (uint32_t row = part->first_row; depths && row < part->end_row; row++) {
-    if (depths[row] > *depth_out) *depth_out = depths[row];
-  }
-  return TK_OK;
-}
-
-/* Of a trace in several segments: its spans are put in order as if they had come at once. */
-static enum tk_status find_joined_depth(struct traces_cursor *cursor, int64_t *depth_out,
-                                        struct tk_error *error) {
-  struct trace *trace = &cursor->trace;
-  struct tk_span_order order = {0};
-  struct tk_arena arena = {0};
-  enum tk_status status = TK_OK;
-  size_t total = 0, filled = 0;
-
-  for (uint32_t p = 0; p < trace->part_count; p++) {
-    total += trace->parts[p].end_row - trace->parts[p].first_row;
-  }
-  struct tk_span *spans = tk_arena_alloc(&arena, total * sizeof *spans);
-  const struct tk_span **list = tk_arena_alloc(&arena, total * sizeof(void *));
-  if (!spans || !list) {
-    tk_arena_reset(&arena);
-    return tk_nomem(error);
-  }
-  for (uint32_t p = 0; p < trace->part_count && status == TK_OK; p++) {
-    const struct part *part = &trace->parts[p];
-    status = tk_reader_spans(reader_of(cursor), part->segment, part->first_row,
-                             part->end_row - part->first_row, &arena, spans + filled, error);
-    filled += part->end_row - part->first_row;
-  }
-  for (size_t i = 0; i < total && status == TK_OK; i++) list[i] = &spans[i];
-  if (status == TK_OK) status = tk_span_order_init(&order, list, (uint32_t)total, error);
-  *depth_out = 0;
-  for (uint32_t i = 0; i < order.span_count; i++) {
-    if (order.depths[i] > *depth_out) *depth_out = order.depths[i];
-  }
-  tk_span_order_reset(&order);
-  tk_arena_reset(&arena);
+  tk_trace_sort_parts(&cursor->trace);
   return status;
 }
 
 /* ---- terms ---- */
 
-static int64_t count_spans(const struct trace *trace) {
-  int64_t count = 0;
-  for (uint32_t p = 0; p < trace->part_count; p++) {
-    count += trace->parts[p].end_row - trace->parts[p].first_row;
-  }
-  return count;
-}
-
 static struct tk_text status_text(int64_t error_count) {
   return error_count > 0 ? (struct tk_text){"error", 5} : (struct tk_text){"ok", 2};
-}
-
-static enum tk_status find_root_text(struct traces_cursor *cursor, enum column column,
-                                     struct tk_text *text_out, struct tk_error *error) {
-  const struct trace *trace = &cursor->trace;
-  enum tk_status status = learn(cursor, KNOW_ROOT, error);
-  *text_out = (struct tk_text){NULL, 0};
-  if (status != TK_OK || !trace->root_part) return status;
-  return column == ROOT_SERVICE ? tk_row_service(reader_of(cursor), trace->root_part->segment,
-                                                 trace->root_row, text_out, error)
-                                : tk_text_value(reader_of(cursor), trace->root_part->segment,
-                                                TK_COL_NAME, trace->root_row, text_out, error);
 }
 
 static enum tk_status check_root(struct traces_cursor *cursor, enum column column, bool *passes,
                                  struct tk_error *error) {
   struct tk_text text;
-  enum tk_status status = find_root_text(cursor, column, &text, error);
+  enum tk_status status = column == ROOT_SERVICE
+                              ? tk_trace_root_service(&cursor->trace, &text, error)
+                              : tk_trace_root_name(&cursor->trace, &text, error);
   /* NULL is left to SQLite */
   if (status == TK_OK && text.data) *passes = tk_terms_accept_text(&cursor->terms, column, text);
   return status;
@@ -549,21 +188,21 @@ static enum tk_status check_root(struct traces_cursor *cursor, enum column colum
 static enum tk_status check_terms(struct traces_cursor *cursor, bool *passes,
                                   struct tk_error *error) {
   const struct tk_terms *terms = &cursor->terms;
-  const struct trace *trace = &cursor->trace;
+  const struct tk_trace_facts *trace = &cursor->trace;
   enum tk_status status;
 
   *passes = trace->part_count > 0;
   if (!*passes || terms->count == 0) return TK_OK;
-  *passes = tk_terms_accept_int(terms, SPAN_COUNT, count_spans(trace));
+  *passes = tk_terms_accept_int(terms, SPAN_COUNT, tk_trace_span_count(trace));
   if (*passes && (tk_terms_have(terms, START_NS) || tk_terms_have(terms, END_NS) ||
                   tk_terms_have(terms, DURATION_NS))) {
-    if ((status = learn(cursor, KNOW_TIMES, error)) != TK_OK) return status;
+    if ((status = tk_trace_learn(&cursor->trace, TK_KNOW_TIMES, error)) != TK_OK) return status;
     *passes = tk_terms_accept_int(terms, START_NS, trace->start) &&
               tk_terms_accept_int(terms, END_NS, trace->end) &&
-              tk_terms_accept_int(terms, DURATION_NS, duration_of(trace));
+              tk_terms_accept_int(terms, DURATION_NS, tk_trace_duration(trace));
   }
   if (*passes && (tk_terms_have(terms, ERROR_COUNT) || tk_terms_have(terms, STATUS))) {
-    if ((status = learn(cursor, KNOW_ERRORS, error)) != TK_OK) return status;
+    if ((status = tk_trace_learn(&cursor->trace, TK_KNOW_ERRORS, error)) != TK_OK) return status;
     *passes = tk_terms_accept_int(terms, ERROR_COUNT, trace->error_count) &&
               tk_terms_accept_text(terms, STATUS, status_text(trace->error_count));
   }
@@ -702,12 +341,12 @@ static enum tk_status refer(struct traces_cursor *cursor, uint32_t id, struct tk
                                 .trace_index = cursor->trace.parts[0].trace_index};
   if (cursor->plan & PLAN_BY_ID) reference.trace_index = id;
   if (cursor->plan & PLAN_SORTED) {
-    enum tk_status status = learn(cursor, KNOW_TIMES, error);
+    enum tk_status status = tk_trace_learn(&cursor->trace, TK_KNOW_TIMES, error);
     if (status != TK_OK) return status;
-    const struct trace *trace = &cursor->trace;
+    const struct tk_trace_facts *trace = &cursor->trace;
     reference.key = cursor->plan & PLAN_BY_START        ? trace->start
                     : cursor->plan & PLAN_BY_STARTED_AT ? trace->start ^ INT64_MIN
-                                                        : duration_of(trace);
+                                                        : tk_trace_duration(trace);
   }
   return add_reference(cursor, reference, error);
 }
@@ -858,17 +497,17 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
 
 static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **cursor_out) {
   struct traces_cursor *cursor = sqlite3_malloc64(sizeof *cursor);
-  (void)base;
   if (!cursor) return SQLITE_NOMEM;
   memset(cursor, 0, sizeof *cursor);
   cursor->at_end = true;
+  cursor->trace.reader = ((struct traces_vtab *)base)->reader;
   *cursor_out = &cursor->base;
   return SQLITE_OK;
 }
 
 static void reset_cursor(struct traces_cursor *cursor) {
   close_segments(cursor);
-  clear_trace(&cursor->trace);
+  tk_trace_clear(&cursor->trace);
   tk_terms_reset(&cursor->terms);
   tk_segment_list_reset(&cursor->segments);
   tk_split_traces_reset(&cursor->split);
@@ -888,8 +527,7 @@ static int close_cursor(sqlite3_vtab_cursor *base) {
   struct traces_cursor *cursor = (struct traces_cursor *)base;
   reset_cursor(cursor);
   sqlite3_free(cursor->references);
-  sqlite3_free(cursor->trace.parts);
-  sqlite3_free(cursor->trace.services);
+  tk_trace_reset(&cursor->trace);
   sqlite3_free(cursor);
   return SQLITE_OK;
 }
@@ -939,7 +577,7 @@ static int at_end(sqlite3_vtab_cursor *base) {
 
 /* Of the first part, so it is the same in every plan. */
 static int give_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid_out) {
-  const struct part *part = &((struct traces_cursor *)base)->trace.parts[0];
+  const struct tk_trace_part *part = &((struct traces_cursor *)base)->trace.parts[0];
   *rowid_out = part->segment->summary.id << 20 | part->trace_index;
   return SQLITE_OK;
 }
@@ -953,15 +591,15 @@ static int64_t floor_to(int64_t ns, int64_t width) {
 
 static enum tk_status give_time(struct traces_cursor *cursor, sqlite3_context *context,
                                 enum column column, struct tk_error *error) {
-  const struct trace *trace = &cursor->trace;
-  enum tk_status status = learn(cursor, KNOW_TIMES, error);
+  const struct tk_trace_facts *trace = &cursor->trace;
+  enum tk_status status = tk_trace_learn(&cursor->trace, TK_KNOW_TIMES, error);
   if (status != TK_OK) return status;
   if (column == START_NS) {
     sqlite3_result_int64(context, trace->start);
   } else if (column == END_NS) {
     sqlite3_result_int64(context, trace->end);
   } else if (column == DURATION_NS) {
-    sqlite3_result_int64(context, duration_of(trace));
+    sqlite3_result_int64(context, tk_trace_duration(trace));
   } else if (column == STARTED_AT) {
     tk_result_instant(context, (uint64_t)trace->start);
   } else {
@@ -976,12 +614,12 @@ static enum tk_status give_time(struct traces_cursor *cursor, sqlite3_context *c
 
 static enum tk_status give_root(struct traces_cursor *cursor, sqlite3_context *context,
                                 enum column column, struct tk_error *error) {
-  const struct trace *trace = &cursor->trace;
-  const struct part *part;
+  const struct tk_trace_facts *trace = &cursor->trace;
+  const struct tk_trace_part *part;
   struct tk_text text;
   const uint8_t *id;
   int64_t duration;
-  enum tk_status status = learn(cursor, KNOW_ROOT, error);
+  enum tk_status status = tk_trace_learn(&cursor->trace, TK_KNOW_ROOT, error);
 
   if (status != TK_OK || !(part = trace->root_part)) return status;
   if (column == ROOT_SPAN_ID) {
@@ -993,7 +631,8 @@ static enum tk_status give_root(struct traces_cursor *cursor, sqlite3_context *c
                           &duration, error);
     if (status == TK_OK) sqlite3_result_int64(context, duration);
   } else {
-    status = find_root_text(cursor, column, &text, error);
+    status = column == ROOT_SERVICE ? tk_trace_root_service(&cursor->trace, &text, error)
+                                    : tk_trace_root_name(&cursor->trace, &text, error);
     if (status == TK_OK) tk_result_text(context, text);
   }
   return status;
@@ -1002,7 +641,7 @@ static enum tk_status give_root(struct traces_cursor *cursor, sqlite3_context *c
 static enum tk_status give_services(struct traces_cursor *cursor, sqlite3_context *context,
                                     struct tk_error *error) {
   struct tk_byte_writer json = {0};
-  enum tk_status status = learn(cursor, KNOW_SERVICES, error);
+  enum tk_status status = tk_trace_learn(&cursor->trace, TK_KNOW_SERVICES, error);
   if (status != TK_OK) return status;
   tk_json_literal(&json, "[");
   for (uint32_t i = 0; i < cursor->trace.service_count; i++) {
@@ -1017,32 +656,32 @@ static enum tk_status give_services(struct traces_cursor *cursor, sqlite3_contex
 
 static enum tk_status give_count(struct traces_cursor *cursor, sqlite3_context *context,
                                  enum column column, struct tk_error *error) {
-  const struct trace *trace = &cursor->trace;
+  const struct tk_trace_facts *trace = &cursor->trace;
   enum tk_status status = TK_OK;
   int64_t count = 0;
 
   if (column == SPAN_COUNT) {
-    count = count_spans(trace);
+    count = tk_trace_span_count(trace);
   } else if (column == SEGMENT_COUNT) {
     count = trace->part_count;
   } else if (column == ERROR_COUNT) {
-    status = learn(cursor, KNOW_ERRORS, error);
+    status = tk_trace_learn(&cursor->trace, TK_KNOW_ERRORS, error);
     count = trace->error_count;
   } else if (column == EVENT_COUNT || column == LINK_COUNT) {
-    status = sum_rows(cursor, column == EVENT_COUNT ? TK_COL_EVENT_COUNT : TK_COL_LINK_COUNT,
-                      &count, error);
+    status =
+        tk_trace_sum(&cursor->trace, column == EVENT_COUNT ? TK_COL_EVENT_COUNT : TK_COL_LINK_COUNT,
+                     &count, error);
   } else if (column == SERVICE_COUNT) {
-    status = learn(cursor, KNOW_SERVICES, error);
+    status = tk_trace_learn(&cursor->trace, TK_KNOW_SERVICES, error);
     count = trace->service_count;
   } else if (column == ROOT_COUNT) {
-    status = learn(cursor, KNOW_ROOT, error);
+    status = tk_trace_learn(&cursor->trace, TK_KNOW_ROOT, error);
     count = trace->root_count;
   } else if (column == ORPHAN_COUNT) {
-    status = learn(cursor, KNOW_ORPHANS, error);
+    status = tk_trace_learn(&cursor->trace, TK_KNOW_ORPHANS, error);
     count = trace->orphan_count;
   } else {
-    status = trace->part_count > 1 ? find_joined_depth(cursor, &count, error)
-                                   : find_depth(cursor, &count, error);
+    status = tk_trace_depth(&cursor->trace, &count, error);
   }
   if (status == TK_OK) sqlite3_result_int64(context, count);
   return status;
@@ -1050,7 +689,7 @@ static enum tk_status give_count(struct traces_cursor *cursor, sqlite3_context *
 
 static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
   struct traces_cursor *cursor = (struct traces_cursor *)base;
-  const struct part *part = &cursor->trace.parts[0];
+  const struct tk_trace_part *part = &cursor->trace.parts[0];
   const enum column column = (enum column)number;
   struct tk_error error = {{0}};
   enum tk_status status = TK_OK;
@@ -1076,7 +715,7 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
       status = give_root(cursor, context, column, &error);
       break;
     case STATUS:
-      if ((status = learn(cursor, KNOW_ERRORS, &error)) != TK_OK) break;
+      if ((status = tk_trace_learn(&cursor->trace, TK_KNOW_ERRORS, &error)) != TK_OK) break;
       tk_result_text(context, status_text(cursor->trace.error_count));
       break;
     case SERVICES:
