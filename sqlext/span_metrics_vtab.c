@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sqlext/group_samples.h"
 #include "sqlext/grouped_table.h"
 #include "sqlext/log_histogram.h"
-#include "sqlext/selection.h"
 #include "sqlext/tables.h"
 #include "sqlext/vtab_support.h"
 #include "sqlext/wide_sum.h"
@@ -57,42 +57,32 @@ struct metric {
 struct metrics {
   struct metric *items; /* by group */
   uint32_t capacity;
-  bool wants_exact, wants_approximate;
 
-  int64_t *durations; /* of every span, and its group */
-  uint32_t *group_of;
-  uint64_t count, kept_capacity;
-  double *exact; /* QUANTILES a group */
+  struct tk_group_samples samples; /* the durations of all spans, if exact quantiles are read */
+  double wanted[QUANTILES];        /* those that are read, */
+  uint32_t wanted_count;
+  uint32_t wanted_at[QUANTILES]; /* and where quantiles[i] is among them */
+  double *exact;                 /* wanted_count a group */
 
+  bool wants_approximate;
   struct tk_log_histogram *histograms; /* by group */
   uint32_t histogram_capacity, group_count;
 };
 
-static bool wants_any(const struct grouped_cursor *cursor, int first) {
-  return cursor->computed_used >> first & ((1u << QUANTILES) - 1);
-}
-
 static enum tk_status begin(struct grouped_cursor *cursor, void *state, struct tk_error *error) {
   struct metrics *metrics = state;
   (void)error;
-  metrics->wants_exact = wants_any(cursor, COMPUTED_P50);
-  metrics->wants_approximate = wants_any(cursor, COMPUTED_P50_APPROX);
+  metrics->wants_approximate =
+      cursor->computed_used >> COMPUTED_P50_APPROX & ((1u << QUANTILES) - 1);
+  for (int i = 0; i < QUANTILES; i++) {
+    if (!(cursor->computed_used >> (COMPUTED_P50 + i) & 1)) continue;
+    metrics->wanted_at[i] = metrics->wanted_count;
+    metrics->wanted[metrics->wanted_count++] = quantiles[i];
+  }
   return TK_OK;
 }
 
 /* ---- adding ---- */
-
-static bool reserve_durations(struct metrics *metrics, uint32_t more) {
-  if (metrics->count + more <= metrics->kept_capacity) return true;
-  uint64_t grown = metrics->kept_capacity ? metrics->kept_capacity * 2 : 16384;
-  int64_t *durations = sqlite3_realloc64(metrics->durations, grown * sizeof *durations);
-  if (durations) metrics->durations = durations;
-  uint32_t *group_of = sqlite3_realloc64(metrics->group_of, grown * sizeof *group_of);
-  if (group_of) metrics->group_of = group_of;
-  if (!durations || !group_of) return false;
-  metrics->kept_capacity = grown;
-  return true;
-}
 
 static void tally(struct metric *items, const struct grouped_batch *batch) {
   for (uint32_t i = 0; i < batch->count; i++) {
@@ -118,14 +108,15 @@ static enum tk_status add(struct grouped_cursor *cursor, void *state,
     return tk_nomem(error);
   }
   tally(metrics->items, batch);
-  if (metrics->wants_exact) {
-    if (!reserve_durations(metrics, batch->count)) return tk_nomem(error);
-    int64_t *durations = metrics->durations + metrics->count;
+  if (metrics->wanted_count > 0) {
+    struct tk_group_samples *samples = &metrics->samples;
+    if (!tk_group_samples_reserve(samples, batch->count)) return tk_nomem(error);
+    int64_t *durations = samples->values + samples->count;
     for (uint32_t i = 0; i < batch->count; i++) {
       durations[i] = batch->durations ? batch->durations[batch->rows[i]] : 0;
     }
-    memcpy(metrics->group_of + metrics->count, batch->groups, batch->count * sizeof(uint32_t));
-    metrics->count += batch->count;
+    memcpy(samples->groups + samples->count, batch->groups, batch->count * sizeof(uint32_t));
+    samples->count += batch->count;
   }
   if (!metrics->wants_approximate) return TK_OK;
   if (!tk_grow_zeroed(&metrics->histograms, &metrics->histogram_capacity, groups,
@@ -143,43 +134,19 @@ static enum tk_status add(struct grouped_cursor *cursor, void *state,
 
 /* ---- quantiles ---- */
 
-static void select_quantiles(const struct grouped_cursor *cursor, int64_t *durations, size_t count,
-                             double *out) {
-  size_t begin = 0;
-  for (int q = 0; q < QUANTILES; q++) {
-    if (!(cursor->computed_used >> (COMPUTED_P50 + q) & 1)) continue;
-    out[q] = tk_select_quantile(durations, count, quantiles[q], &begin);
-  }
-}
-
 static enum tk_status finish(struct grouped_cursor *cursor, void *state, struct tk_error *error) {
   struct metrics *metrics = state;
   uint32_t groups = cursor->group_count;
-  uint64_t first = 0;
 
   cursor->row_count = groups;
-  if (!metrics->wants_exact) return TK_OK;
-  uint64_t *ends = sqlite3_malloc64(groups * sizeof *ends + 1);
-  int64_t *sorted = sqlite3_malloc64(metrics->count * sizeof *sorted + 1);
-  metrics->exact = sqlite3_malloc64((uint64_t)groups * QUANTILES * sizeof *metrics->exact + 1);
-  if (ends && sorted && metrics->exact) {
-    for (uint32_t g = 0; g < groups; g++) {
-      ends[g] = first;
-      first += metrics->items[g].count;
-    }
-    for (uint64_t i = 0; i < metrics->count; i++) {
-      sorted[ends[metrics->group_of[i]]++] = metrics->durations[i];
-    }
-    for (uint32_t g = 0; g < groups; g++) {
-      uint64_t count = metrics->items[g].count;
-      select_quantiles(cursor, sorted + ends[g] - count, count,
-                       metrics->exact + (size_t)g * QUANTILES);
-    }
+  if (metrics->wanted_count == 0) return TK_OK;
+  metrics->exact =
+      sqlite3_malloc64((uint64_t)groups * metrics->wanted_count * sizeof *metrics->exact + 1);
+  if (!metrics->exact || !tk_group_samples_quantiles(&metrics->samples, groups, metrics->wanted,
+                                                     metrics->wanted_count, metrics->exact)) {
+    return tk_nomem(error);
   }
-  bool done = ends && sorted && metrics->exact;
-  sqlite3_free(ends);
-  sqlite3_free(sorted);
-  return done ? TK_OK : tk_nomem(error);
+  return TK_OK;
 }
 
 static void end(void *state) {
@@ -189,8 +156,7 @@ static void end(void *state) {
   }
   sqlite3_free(metrics->histograms);
   sqlite3_free(metrics->items);
-  sqlite3_free(metrics->durations);
-  sqlite3_free(metrics->group_of);
+  tk_group_samples_reset(&metrics->samples);
   sqlite3_free(metrics->exact);
 }
 
@@ -232,8 +198,8 @@ static void give(sqlite3_context *context, const struct grouped_cursor *cursor, 
     case COMPUTED_P90:
     case COMPUTED_P95:
     case COMPUTED_P99:
-      sqlite3_result_double(context,
-                            metrics->exact[row * QUANTILES + (uint64_t)(computed - COMPUTED_P50)]);
+      sqlite3_result_double(context, metrics->exact[row * metrics->wanted_count +
+                                                    metrics->wanted_at[computed - COMPUTED_P50]]);
       break;
     case COMPUTED_P50_APPROX:
     case COMPUTED_P90_APPROX:

@@ -8,10 +8,11 @@
 
 int tk_register_tables(sqlite3 *db) {
   static int (*const registrations[])(sqlite3 *) = {
-      tk_register_dictionaries, tk_register_attribute_keys,
-      tk_register_segments,     tk_register_traces,
-      tk_register_items,        tk_register_attributes,
-      tk_register_span_metrics, tk_register_latency_histogram,
+      tk_register_dictionaries,  tk_register_attribute_keys,
+      tk_register_segments,      tk_register_traces,
+      tk_register_items,         tk_register_attributes,
+      tk_register_span_metrics,  tk_register_latency_histogram,
+      tk_register_service_graph,
   };
   int rc = SQLITE_OK;
   for (size_t i = 0; rc == SQLITE_OK && i < sizeof registrations / sizeof registrations[0]; i++) {
