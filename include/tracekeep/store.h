@@ -47,7 +47,7 @@ struct tk_ingest;
 struct tk_ingest_options {
   unsigned thread_count;      /**< threads that may encode, this one included; 0: one per core. The
                                    stored result is the same for every number */
-  uint32_t spans_per_segment; /**< 0: the default, 65536. For tests; at most 262144 */
+  uint32_t spans_per_segment; /**< 0: the default, 65536. For tests; 8 to 65536 */
 };
 
 /** Counts since tk_ingest_begin (or of one source: see tk_ingest_source_end). */
