@@ -5,10 +5,13 @@
 
 #include <string.h>
 
+#include "cli/input/console_json.h"
+#include "cli/input/flat_json.h"
 #include "cli/input/framing.h"
 #include "cli/input/jaeger_json.h"
 #include "cli/input/otlp_json.h"
 #include "cli/input/otlp_protobuf.h"
+#include "cli/input/zipkin_json.h"
 
 static const char *const otlp_arrays[] = {"resourceSpans", "resource_spans", "batches", NULL};
 static const char *const otlp_wrappers[] = {"trace", "result", NULL};
@@ -24,6 +27,9 @@ static const char *const otlp_whole[] = {"resource",
 static const char *const jaeger_arrays[] = {"data", "hits", NULL};
 static const char *const jaeger_wrappers[] = {"hits", NULL};
 static const char *const jaeger_whole[] = {"traceID", "spans", "processes", "_source", NULL};
+
+/* Zipkin and others are lists of spans: the splitter cuts top-level arrays by itself. */
+static const char *const no_keys[] = {NULL};
 
 static bool contains(const char *head, size_t size, const char *text) {
   return memmem(head, size, text, strlen(text)) != NULL;
@@ -56,6 +62,30 @@ static const struct tk_input_format formats[] = {
         .probe = tk_jaeger_json_probe,
         .split_keys = {jaeger_arrays, jaeger_wrappers, jaeger_whole},
         .parse = tk_jaeger_json_parse,
+    },
+    {
+        .name = "zipkin",
+        .probe = tk_zipkin_json_probe,
+        .split_keys = {no_keys, no_keys, no_keys},
+        .parse = tk_zipkin_json_parse,
+    },
+    {
+        .name = "python-console",
+        .probe = tk_python_console_probe,
+        .split_keys = {no_keys, no_keys, no_keys},
+        .parse = tk_flat_json_parse,
+    },
+    {
+        .name = "go-stdouttrace",
+        .probe = tk_go_stdouttrace_probe,
+        .split_keys = {no_keys, no_keys, no_keys},
+        .parse = tk_flat_json_parse,
+    },
+    {
+        .name = "ndjson",
+        .probe = tk_flat_json_probe,
+        .split_keys = {no_keys, no_keys, no_keys},
+        .parse = tk_flat_json_parse,
     },
 };
 
