@@ -199,15 +199,23 @@ struct worker {
   int failures;
 };
 
+static void expect(struct worker *worker, sqlite3 *db, const char *sql, int64_t expected) {
+  const char *found = fixture_query(db, sql);
+  if (strtoll(found, NULL, 10) == expected) return;
+  worker->failures++;
+  printf("# %s: %s\n", sql, found);
+}
+
 static void *query_repeatedly(void *context) {
   struct worker *worker = context;
   sqlite3 *db = fixture_open(worker->path);
-  for (int i = 0; i < 20; i++) {
-    worker->failures += fixture_number(db, "SELECT count(*) FROM spans WHERE name = 'op3'") != 143;
-    worker->failures += fixture_number(db,
-                                       "SELECT count(*) FROM (SELECT service, name, count(*)"
-                                       " FROM spans GROUP BY service, name)") != 21;
-    worker->failures += fixture_number(db, "SELECT sum(child_count) FROM spans") != 800;
+  for (int i = 0; i < 10; i++) {
+    expect(worker, db, "SELECT count(*) FROM spans WHERE name = 'op3'", 143);
+    expect(worker, db,
+           "SELECT count(*) FROM (SELECT service, name, count(*) FROM spans"
+           " GROUP BY service, name)",
+           21);
+    expect(worker, db, "SELECT sum(child_count) FROM spans", 800);
   }
   sqlite3_close(db);
   return NULL;

@@ -88,6 +88,8 @@ sqlite3 *fixture_open(const char *path) {
   sqlite3 *db = NULL;
   char *message = NULL;
   if (sqlite3_open(path, &db) != SQLITE_OK) fail(path, sqlite3_errmsg(db));
+  /* The first of several connections that open a store may have to recover its log. */
+  sqlite3_busy_timeout(db, 30000);
   if (sqlite3_tracekeep_init(db, &message, NULL) != SQLITE_OK) fail("init", message);
   return db;
 }
