@@ -474,7 +474,7 @@ static void add_restless_spans(struct tk_batch *batch, uint64_t first, uint64_t 
 
 /* Such a trace is never quiet, but must not be held for ever. */
 static void a_trace_that_never_rests_does_not_grow_the_tail_without_bound(void) {
-  enum { BATCHES = 200, SPANS = 40, TARGET = 64 };
+  enum { BATCHES = 60, SPANS = 160, TARGET = 64 };
   const struct tk_ingest_options options = {.thread_count = 1, .spans_per_segment = TARGET};
   struct tk_batch *batches[BATCHES];
   struct tk_batch *expected = build_batch(BATCHES * SPANS, 0);
