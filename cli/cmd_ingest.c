@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/follow.h"
 #include "cli/ingest_summary.h"
 #include "cli/input/format.h"
 #include "cli/input/reader.h"
@@ -22,8 +23,9 @@ enum { PROGRESS_CANDIDATES = 16 };
 struct ingest_arguments {
   const char *format;
   const char *output_format;
+  const char *commit_interval;
   unsigned threads, spans_per_segment;
-  bool quiet;
+  bool follow, quiet;
 };
 
 static const struct tk_option ingest_options[] = {
@@ -32,6 +34,16 @@ static const struct tk_option ingest_options[] = {
      .value = "NAME",
      .help = "take the input to be in this format; default: recognise it",
      .offset = offsetof(struct ingest_arguments, format)},
+    {.name = "follow",
+     .letter = 'F',
+     .type = TK_OPTION_FLAG,
+     .help = "go on reading what is appended, rotated or added",
+     .offset = offsetof(struct ingest_arguments, follow)},
+    {.name = "commit-interval",
+     .type = TK_OPTION_TEXT,
+     .value = "TIME",
+     .help = "with --follow: commit this often; default: 2s",
+     .offset = offsetof(struct ingest_arguments, commit_interval)},
     {.name = "threads",
      .type = TK_OPTION_NUMBER,
      .value = "N",
@@ -75,18 +87,10 @@ static enum tk_status begin_ingest(struct run *run, struct tk_error *error) {
 
 /* Commits what is buffered and adds up the counts; there is no ingest afterwards. */
 static enum tk_status finish_ingest(struct run *run, struct tk_error *error) {
-  struct tk_ingest_counts counts = {0}, *sum = &run->summary.counts;
+  struct tk_ingest_counts counts = {0};
   enum tk_status status = tk_ingest_finish(run->ingest, &counts, error);
   run->ingest = NULL;
-  sum->records += counts.records;
-  sum->spans_new += counts.spans_new;
-  sum->spans_duplicate += counts.spans_duplicate;
-  sum->spans_conflicting += counts.spans_conflicting;
-  sum->rejected += counts.rejected;
-  sum->issues += counts.issues;
-  sum->bytes_in += counts.bytes_in;
-  sum->bytes_stored += counts.bytes_stored;
-  sum->segments_written += counts.segments_written;
+  tk_ingest_summary_add_counts(&run->summary, &counts);
   return status;
 }
 
@@ -210,9 +214,10 @@ static double now_seconds(void) {
   return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Says how it went, and gives the exit code. */
+/* Says how it went, and gives the exit code. To be stopped is how following ends. */
 static int conclude(struct run *run) {
-  if (tk_interrupted()) {
+  const bool interrupted = tk_interrupted() && !run->arguments->follow;
+  if (interrupted) {
     run->summary.interrupted = true;
     tk_complain("interrupted; the same command continues where this one stopped");
   }
@@ -223,7 +228,7 @@ static int conclude(struct run *run) {
       tk_ingest_summary_print_text(&run->summary, run->store_name);
     }
   }
-  if (tk_interrupted()) return TK_EXIT_INTERRUPTED;
+  if (interrupted) return TK_EXIT_INTERRUPTED;
   if (run->exit_code == TK_EXIT_OK && run->summary.counts.rejected > 0) return TK_EXIT_FINDINGS;
   return run->exit_code;
 }
@@ -242,6 +247,40 @@ static int ingest_into_store(struct run *run, const struct tk_input_files *files
   if (status != TK_OK) return tk_complain_status(run->store_name, status, &error);
   run->summary.seconds = now_seconds() - begin + 1e-9;
   return conclude(run);
+}
+
+static int follow_into_store(struct run *run, char **paths, int path_count,
+                             uint64_t commit_interval_ms) {
+  const struct tk_follow_options options = {
+      .ingest = {.thread_count = run->arguments->threads,
+                 .spans_per_segment = run->arguments->spans_per_segment},
+      .format = run->arguments->format,
+      .commit_interval_ms = commit_interval_ms,
+      .quiet = run->arguments->quiet};
+  struct tk_error error = {0};
+  const double begin = now_seconds();
+  enum tk_status status = tk_follow(run->store, paths, path_count, &options, &run->summary, &error);
+  if (status != TK_OK) return tk_complain_status(run->store_name, status, &error);
+  if (run->summary.files_failed > 0) run->exit_code = TK_EXIT_IO;
+  run->summary.seconds = now_seconds() - begin + 1e-9;
+  return conclude(run);
+}
+
+static bool check_following(const struct ingest_arguments *arguments, char **paths, int path_count,
+                            uint64_t *commit_interval_ms) {
+  *commit_interval_ms = 2000;
+  for (int i = 0; i < path_count && arguments->follow; i++) {
+    if (strcmp(paths[i], "-") != 0) continue;
+    tk_complain("ingest: --follow reads files; standard input cannot be continued");
+    return false;
+  }
+  if (arguments->commit_interval &&
+      !tk_follow_parse_interval(arguments->commit_interval, commit_interval_ms)) {
+    tk_complain("ingest: --commit-interval: expected a time such as 2s, 500ms or 1m, not '%s'",
+                arguments->commit_interval);
+    return false;
+  }
+  return true;
 }
 
 static bool check_format(const char *name) {
@@ -263,10 +302,14 @@ static int run_ingest(const struct tk_command *command, int argc, char **argv) {
   int exit_code = TK_EXIT_OK;
   int operands = tk_options_parse(command, argc, argv, &arguments, &exit_code);
   if (operands < 0) return exit_code;
+  uint64_t commit_interval_ms;
   if (!check_format(arguments.format)) return TK_EXIT_USAGE;
+  if (!check_following(&arguments, argv + 1, operands - 1, &commit_interval_ms)) {
+    return TK_EXIT_USAGE;
+  }
 
-  tk_input_files_list(&files, argv + 1, operands - 1);
-  if (files.count == 0) {
+  if (!arguments.follow) tk_input_files_list(&files, argv + 1, operands - 1);
+  if (files.count == 0 && !arguments.follow) {
     tk_complain("ingest: there is nothing to read");
     exit_code = files.missing > 0 ? TK_EXIT_IO : TK_EXIT_USAGE;
     tk_input_files_reset(&files);
@@ -280,6 +323,8 @@ static int run_ingest(const struct tk_command *command, int argc, char **argv) {
   enum tk_status status = tk_store_open(argv[0], TK_OPEN_CREATE, &run.store, &error);
   if (status != TK_OK) {
     exit_code = tk_complain_status(argv[0], status, &error);
+  } else if (arguments.follow) {
+    exit_code = follow_into_store(&run, argv + 1, operands - 1, commit_interval_ms);
   } else {
     exit_code = ingest_into_store(&run, &files);
   }
@@ -299,10 +344,15 @@ const struct tk_command tk_cmd_ingest = {
         ".\n\n"
         "Doing the same again adds nothing; a file that has grown continues where it ended. What\n"
         "cannot be used is counted, shown and kept in the table validation_issues. Interrupted at\n"
-        "any instant, the same command continues.",
+        "any instant, the same command continues.\n\n"
+        "With --follow it goes on until ^C or SIGTERM, which end it cleanly (exit code 0, or 1 "
+        "with\n"
+        "rejected records): files may grow, be rotated or truncated, or appear later, also in\n"
+        "folders and for patterns in quotes. An unfinished last line is left for its end to come.",
     .examples =
         "  tracekeep ingest traces.db dump.jsonl\n"
         "  tracekeep ingest traces.db /var/lib/otelcol/dumps\n"
+        "  tracekeep ingest --follow traces.db /var/lib/otelcol/traces.json\n"
         "  zcat old.json.gz | tracekeep ingest --output-format json traces.db -\n",
     .options = ingest_options,
     .run = run_ingest,

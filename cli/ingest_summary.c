@@ -30,6 +30,20 @@ static void show_issue(const char *file, const struct tk_issue *issue) {
               issue->rule);
 }
 
+void tk_ingest_summary_add_counts(struct tk_ingest_summary *summary,
+                                  const struct tk_ingest_counts *counts) {
+  struct tk_ingest_counts *sum = &summary->counts;
+  sum->records += counts->records;
+  sum->spans_new += counts->spans_new;
+  sum->spans_duplicate += counts->spans_duplicate;
+  sum->spans_conflicting += counts->spans_conflicting;
+  sum->rejected += counts->rejected;
+  sum->issues += counts->issues;
+  sum->bytes_in += counts->bytes_in;
+  sum->bytes_stored += counts->bytes_stored;
+  sum->segments_written += counts->segments_written;
+}
+
 void tk_ingest_summary_add_issues(struct tk_ingest_summary *summary, const char *file,
                                   const struct tk_batch *batch) {
   for (uint32_t i = 0; i < batch->issue_count; i++) {

@@ -22,6 +22,10 @@ struct tk_ingest_summary {
   bool interrupted;
 };
 
+/** Adds what another ingest came to. */
+void tk_ingest_summary_add_counts(struct tk_ingest_summary *summary,
+                                  const struct tk_ingest_counts *counts);
+
 /** Counts the issues of a batch, and shows the first few of the whole ingest on stderr. */
 void tk_ingest_summary_add_issues(struct tk_ingest_summary *summary, const char *file,
                                   const struct tk_batch *batch);

@@ -4,6 +4,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +58,10 @@ static bool list_folder(const char *path, struct tk_input_files *names) {
 static void add_folder(struct tk_input_files *files, const char *path, int depth) {
   struct tk_input_files names = {0};
   if (depth > DEPTH_MAX || !list_folder(path, &names)) {
-    tk_complain("%s: cannot read the folder: %s", path,
-                depth > DEPTH_MAX ? "too deep" : strerror(errno));
+    if (!files->following) {
+      tk_complain("%s: cannot read the folder: %s", path,
+                  depth > DEPTH_MAX ? "too deep" : strerror(errno));
+    }
     files->missing++;
     return;
   }
@@ -88,11 +92,68 @@ static void measure(struct tk_input_files *files) {
   }
 }
 
+/* ---- following ---- */
+
+static void add_matches(struct tk_input_files *files, const char *pattern) {
+  glob_t found;
+  if (glob(pattern, GLOB_NOCHECK, NULL, &found) != 0) return;
+  for (size_t i = 0; i < found.gl_pathc; i++) {
+    struct stat status;
+    if (stat(found.gl_pathv[i], &status) != 0) continue;
+    if (S_ISDIR(status.st_mode)) {
+      add_folder(files, found.gl_pathv[i], 0);
+    } else {
+      add_file(files, found.gl_pathv[i]);
+    }
+  }
+  globfree(&found);
+}
+
+/* name.ext rotates to name-<time>.ext, perhaps compressed: those files of the same folder. */
+static void add_rotated(struct tk_input_files *files, const char *path) {
+  static const char time_pattern[] =
+      "-[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]-[0-9][0-9]-[0-9][0-9]*";
+  const char *slash = strrchr(path, '/');
+  const char *name = slash ? slash + 1 : path;
+  const char *dot = strrchr(name, '.');
+  const size_t stem = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+  struct tk_input_files names = {0};
+  char *folder = tk_need_memory(strndup(path, slash ? (size_t)(name - path) : 0));
+  if (list_folder(slash ? folder : ".", &names)) {
+    for (size_t i = 0; i < names.count; i++) {
+      const char *other = names.paths[i];
+      if (strncmp(other, name, stem) != 0 || fnmatch(time_pattern, other + stem, 0) != 0) continue;
+      if (name[stem] && !strstr(other + stem, name + stem)) continue;
+      char *full = tk_need_memory(malloc(strlen(folder) + strlen(other) + 1));
+      strcpy(stpcpy(full, folder), other);
+      add_file(files, full);
+      free(full);
+    }
+  }
+  free(folder);
+  tk_input_files_reset(&names);
+}
+
+static void add_followed(struct tk_input_files *files, const char *path) {
+  struct stat status;
+  const bool exists = stat(path, &status) == 0;
+  if (exists && S_ISDIR(status.st_mode)) {
+    add_folder(files, path, 0);
+  } else if (!exists && strpbrk(path, "*?[")) {
+    add_matches(files, path);
+  } else {
+    add_rotated(files, path);
+    if (exists) add_file(files, path);
+  }
+}
+
 void tk_input_files_list(struct tk_input_files *files, char **arguments, int argument_count) {
   for (int i = 0; i < argument_count; i++) {
     const char *path = arguments[i];
     struct stat status;
-    if (strcmp(path, "-") != 0 && stat(path, &status) != 0) {
+    if (files->following) {
+      add_followed(files, path);
+    } else if (strcmp(path, "-") != 0 && stat(path, &status) != 0) {
       tk_complain("%s: %s", path, strerror(errno));
       files->missing++;
     } else if (strcmp(path, "-") != 0 && S_ISDIR(status.st_mode)) {

@@ -81,6 +81,18 @@ void tk_progress_update(const char *label, uint64_t bytes_done, uint64_t spans_d
   progress.visible = true;
 }
 
+void tk_progress_show(const char *text) {
+  struct tk_text_buffer line = {0};
+  if (!progress.active) return;
+  tk_text_buffer_add(&line, "\r");
+  tk_text_buffer_add_display(&line, text, strlen(text), tk_terminal_of(stderr).width - 1);
+  tk_text_buffer_add(&line, "\x1b[K");
+  if (!line.failed) fwrite(line.data, 1, line.size, stderr);
+  fflush(stderr);
+  tk_text_buffer_reset(&line);
+  progress.visible = true;
+}
+
 void tk_progress_hide(void) {
   if (!progress.visible) return;
   fputs("\r\x1b[K", stderr);

@@ -10,6 +10,8 @@
 void tk_progress_begin(uint64_t total_bytes, bool wanted);
 /** Shows `label` and how far it is; cheap, and draws at most ten times a second. */
 void tk_progress_update(const char *label, uint64_t bytes_done, uint64_t spans_done);
+/** Shows a line of the caller's own words instead. */
+void tk_progress_show(const char *text);
 /** Clears the line, so that something else can be printed; the next update draws it again. */
 void tk_progress_hide(void);
 void tk_progress_end(void);

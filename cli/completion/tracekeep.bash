@@ -11,7 +11,7 @@ _tracekeep() {
     return
   fi
   case ${COMP_WORDS[1]} in
-    ingest) options='--format --threads --quiet --output-format --help' ;;
+    ingest) options='--format --follow --commit-interval --threads --quiet --output-format --help' ;;
     query) options='--format --file --param --no-headings --help' ;;
     trace) options='--attributes --events --max-depth --limit --width --ascii --help' ;;
     info) options='--format --help' ;;

@@ -439,11 +439,13 @@ enum tk_status tk_input_resume(struct tk_input *reader, const struct tk_progress
 
 bool tk_input_continue(struct tk_input *reader) {
   if (reader->in_flight_units > 0 || reader->input_status != TK_OK) return false;
-  if (reader->head_size < TK_SOURCE_HEAD_SIZE || !tk_splitter_continue(reader->splitter)) {
-    return false;
-  }
+  if (!tk_splitter_continue(reader->splitter)) return false;
   reader->input_ended = false;
   return true;
+}
+
+bool tk_input_was_short(const struct tk_input *reader) {
+  return reader->head_size < TK_SOURCE_HEAD_SIZE;
 }
 
 /* ---- life ---- */

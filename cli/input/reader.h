@@ -58,9 +58,11 @@ enum tk_status tk_input_resume(struct tk_input *reader, const struct tk_progress
                                struct tk_error *error);
 
 /** After tk_input_next gave NULL: more may have been appended; call it again. False: this reader
- * cannot go on, because it failed, or does not know yet how the input begins, or is in the middle
- * of a document; another one can, with tk_input_resume. */
+ * cannot go on, because it failed or is in the middle of a document; another one can, with
+ * tk_input_resume. */
 bool tk_input_continue(struct tk_input *reader);
+/** Whether the input was so short that format and head hash may be others now that it has grown. */
+bool tk_input_was_short(const struct tk_input *reader);
 
 /** tk_hash64 of the first min(TK_SOURCE_HEAD_SIZE, all) decoded bytes. */
 uint64_t tk_input_head_hash(const struct tk_input *reader);
