@@ -9,6 +9,6 @@
 int tk_register_functions(sqlite3 *db); /* scalar and aggregate functions */
 int tk_register_tables(sqlite3 *db);    /* all tables and table-valued functions but the next two */
 int tk_register_spans(sqlite3 *db);     /* tracekeep_spans */
-int tk_register_trace_tree(sqlite3 *db); /* trace_tree() */
+int tk_register_trace_tree(sqlite3 *db); /* trace_tree(), ancestors(), descendants() */
 
 #endif

@@ -13,5 +13,6 @@ int tk_register_attributes(sqlite3 *db);
 int tk_register_span_metrics(sqlite3 *db);
 int tk_register_latency_histogram(sqlite3 *db);
 int tk_register_service_graph(sqlite3 *db);
+int tk_register_span_relations(sqlite3 *db);
 
 #endif

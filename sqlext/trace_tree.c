@@ -10,7 +10,11 @@
  * `tree` is the name behind branches; a span whose parent is not stored is a root, marked with an
  * ellipsis. `timeline` is a bar of TIMELINE_CELLS cells for the length of the trace. The trace is
  * gathered from all segments that hold parts of it. The id is 32 digits in either letter case, 16
- * digits (padded), or exactly the text of a trace that has one; an unknown id gives no rows. */
+ * digits (padded), or exactly the text of a trace that has one; an unknown id gives no rows.
+ *
+ * ancestors(trace_id, span_id [, schema]) and descendants(trace_id, span_id [, schema]) show the
+ * spans above one span, its parent first, and those below it, in tree order; with one more column,
+ * `distance` from that span. Where several spans have the id, of all of them. */
 #include <string.h>
 
 #include "sqlext/registration.h"
@@ -40,19 +44,36 @@ enum column {
   COLUMN_LINK_COUNT,
   COLUMN_START,
   COLUMN_TRACE_ID,
-  COLUMN_SCHEMA
+  COLUMN_OF_SPAN_ID, /* this and the last: not of trace_tree */
+  COLUMN_SCHEMA,
+  COLUMN_DISTANCE
 };
 
-static const char declaration[] =
-    "CREATE TABLE x(depth INTEGER, tree TEXT, service TEXT, kind TEXT, start_offset_ns INTEGER,"
-    " duration_ns INTEGER, self_time_ns INTEGER, status TEXT, timeline TEXT, name TEXT,"
-    " span_id TEXT COLLATE NOCASE, parent_span_id TEXT COLLATE NOCASE, status_message TEXT,"
-    " event_count INTEGER, link_count INTEGER, start_ns INTEGER,"
-    " trace_id TEXT HIDDEN COLLATE NOCASE, schema TEXT HIDDEN)";
+#define TREE_COLUMNS                                                                           \
+  "CREATE TABLE x(depth INTEGER, tree TEXT, service TEXT, kind TEXT, start_offset_ns INTEGER," \
+  " duration_ns INTEGER, self_time_ns INTEGER, status TEXT, timeline TEXT, name TEXT,"         \
+  " span_id TEXT COLLATE NOCASE, parent_span_id TEXT COLLATE NOCASE, status_message TEXT,"     \
+  " event_count INTEGER, link_count INTEGER, start_ns INTEGER,"                                \
+  " trace_id TEXT HIDDEN COLLATE NOCASE,"
+
+struct tree_kind {
+  const char *name, *declaration;
+  enum { WHOLE_TREE, ANCESTORS, DESCENDANTS } shows;
+};
+
+static const struct tree_kind tree_kinds[] = {
+    {"trace_tree", TREE_COLUMNS " schema TEXT HIDDEN)", WHOLE_TREE},
+    {"ancestors",
+     TREE_COLUMNS " of_span_id TEXT HIDDEN COLLATE NOCASE, schema TEXT HIDDEN, distance INTEGER)",
+     ANCESTORS},
+    {"descendants",
+     TREE_COLUMNS " of_span_id TEXT HIDDEN COLLATE NOCASE, schema TEXT HIDDEN, distance INTEGER)",
+     DESCENDANTS}};
 
 struct tree_table {
   sqlite3_vtab base;
   sqlite3 *db;
+  const struct tree_kind *kind;
 };
 
 struct tree_cursor {
@@ -62,6 +83,10 @@ struct tree_cursor {
   struct tk_span_order order;
   struct tk_span *spans;
   uint32_t count, row;
+  uint32_t *shown; /* rows, not of trace_tree; NULL: all */
+  uint32_t *distances;
+  uint32_t shown_count, shown_at;
+  uint8_t of_span_id[8];
   uint64_t start_min, end_max;
   int64_t *self_times;
   uint32_t *child_counts;
@@ -74,6 +99,8 @@ static void forget_trace(struct tree_cursor *cursor) {
   tk_span_order_reset(&cursor->order);
   tk_arena_reset(&cursor->arena);
   cursor->count = cursor->row = 0;
+  cursor->shown = cursor->distances = NULL;
+  cursor->shown_count = cursor->shown_at = 0;
 }
 
 static enum tk_status read_places(struct tree_cursor *cursor, const struct tk_trace_place *places,
@@ -158,6 +185,65 @@ static enum tk_status gather_trace(struct tree_cursor *cursor, struct tk_text id
   return status == TK_OK && cursor->count > 0 ? order_spans(cursor, error) : status;
 }
 
+/* ---- lineage ---- */
+
+static bool is_the_span(const struct tree_cursor *cursor, uint32_t row) {
+  return memcmp(cursor->order.rows[row]->span_id, cursor->of_span_id, 8) == 0;
+}
+
+/* Each row once, from the nearest up. */
+static void show_ancestors(struct tree_cursor *cursor, uint8_t *is_shown) {
+  for (uint32_t row = cursor->count; row-- > 0;) {
+    uint32_t distance = 0;
+    if (!is_the_span(cursor, row)) continue;
+    for (uint32_t at = cursor->order.parents[row]; at != TK_NO_PARENT;
+         at = cursor->order.parents[at]) {
+      distance++;
+      if (is_shown[at]) break;
+      is_shown[at] = 1;
+      cursor->shown[cursor->shown_count] = at;
+      cursor->distances[cursor->shown_count++] = distance;
+    }
+  }
+}
+
+/* A row is below the span if its parent is, or is the span. */
+static void show_descendants(struct tree_cursor *cursor, uint8_t *is_shown) {
+  uint32_t *distances = cursor->distances + cursor->count; /* by row */
+  for (uint32_t row = 0; row < cursor->count; row++) {
+    uint32_t parent = cursor->order.parents[row];
+    if (parent == TK_NO_PARENT) continue;
+    if (is_the_span(cursor, parent)) {
+      distances[row] = 1;
+    } else if (is_shown[parent]) {
+      distances[row] = distances[parent] + 1;
+    } else {
+      continue;
+    }
+    is_shown[row] = 1;
+    cursor->shown[cursor->shown_count] = row;
+    cursor->distances[cursor->shown_count++] = distances[row];
+  }
+}
+
+static enum tk_status show_lineage(struct tree_cursor *cursor, struct tk_error *error) {
+  const struct tree_table *table = (const struct tree_table *)cursor->base.pVtab;
+  uint8_t *is_shown = tk_arena_alloc(&cursor->arena, cursor->count);
+
+  cursor->shown = tk_arena_alloc(&cursor->arena, cursor->count * sizeof *cursor->shown);
+  cursor->distances =
+      tk_arena_alloc(&cursor->arena, 2 * (size_t)cursor->count * sizeof *cursor->distances);
+  if (!is_shown || !cursor->shown || !cursor->distances) return tk_nomem(error);
+  memset(is_shown, 0, cursor->count);
+  if (table->kind->shows == ANCESTORS) {
+    show_ancestors(cursor, is_shown);
+  } else {
+    show_descendants(cursor, is_shown);
+  }
+  if (cursor->shown_count > 0) cursor->row = cursor->shown[0];
+  return TK_OK;
+}
+
 /* ---- texts ---- */
 
 static void append_branches(struct tk_byte_writer *out, const struct tree_cursor *cursor,
@@ -232,11 +318,11 @@ static int connect_table(sqlite3 *db, void *context, int argc, const char *const
   struct tree_table *table = sqlite3_malloc64(sizeof *table);
   int rc;
 
-  (void)context, (void)argc, (void)argv;
+  (void)argc, (void)argv;
   if (!table) return SQLITE_NOMEM;
-  *table = (struct tree_table){.db = db};
-  if ((rc = sqlite3_declare_vtab(db, declaration)) != SQLITE_OK) {
-    *message_out = sqlite3_mprintf("trace_tree: %s", sqlite3_errmsg(db));
+  *table = (struct tree_table){.db = db, .kind = context};
+  if ((rc = sqlite3_declare_vtab(db, table->kind->declaration)) != SQLITE_OK) {
+    *message_out = sqlite3_mprintf("%s: %s", table->kind->name, sqlite3_errmsg(db));
     sqlite3_free(table);
     return rc;
   }
@@ -250,25 +336,32 @@ static int disconnect_table(sqlite3_vtab *vtab) {
   return SQLITE_OK;
 }
 
-/* idxNum: 1 the trace id is argv[0], 2 the schema comes next. */
-static int plan_scan(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  int id = -1, schema = -1, next = 0;
+/* The column as the enum has it: trace_tree lacks one in the middle. */
+static int column_of(const struct tree_table *table, int column) {
+  return table->kind->shows == WHOLE_TREE && column > COLUMN_TRACE_ID ? column + 1 : column;
+}
 
-  (void)vtab;
+/* idxNum: 1 the trace id is argv[0], 2 the span id comes next, 4 the schema. */
+static int plan_scan(sqlite3_vtab *vtab, sqlite3_index_info *info) {
+  const struct tree_table *table = (const struct tree_table *)vtab;
+  int found[3] = {-1, -1, -1}, next = 0;
+
   for (int i = 0; i < info->nConstraint; i++) {
-    int column = info->aConstraint[i].iColumn;
-    if (column != COLUMN_TRACE_ID && column != COLUMN_SCHEMA) continue;
     if (info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    int column = column_of(table, info->aConstraint[i].iColumn);
+    if (column < COLUMN_TRACE_ID || column > COLUMN_SCHEMA) continue;
     if (!info->aConstraint[i].usable) return SQLITE_CONSTRAINT;
-    *(column == COLUMN_TRACE_ID ? &id : &schema) = i;
+    found[column - COLUMN_TRACE_ID] = i;
   }
-  if (id >= 0) info->aConstraintUsage[id].argvIndex = ++next;
-  if (schema >= 0) info->aConstraintUsage[schema].argvIndex = ++next;
-  if (id >= 0) info->aConstraintUsage[id].omit = 1;
-  if (schema >= 0) info->aConstraintUsage[schema].omit = 1;
-  info->idxNum = (id >= 0 ? 1 : 0) | (schema >= 0 ? 2 : 0);
-  info->estimatedCost = id >= 0 ? 100 : 1e12;
-  info->estimatedRows = id >= 0 ? 50 : 1000000;
+  info->idxNum = 0;
+  for (int argument = 0; argument < 3; argument++) {
+    if (found[argument] < 0) continue;
+    info->idxNum |= 1 << argument;
+    info->aConstraintUsage[found[argument]].argvIndex = ++next;
+    info->aConstraintUsage[found[argument]].omit = 1;
+  }
+  info->estimatedCost = found[0] >= 0 ? 100 : 1e12;
+  info->estimatedRows = found[0] >= 0 ? 50 : 1000000;
   return SQLITE_OK;
 }
 
@@ -299,37 +392,61 @@ static enum tk_status use_schema(struct tree_cursor *cursor, const char *schema,
   return tk_shared_reader_acquire(db, schema, &cursor->reader, error);
 }
 
+/* The span of a lineage; false: no span can have this id. */
+static bool read_span_id(struct tree_cursor *cursor, sqlite3_value *value) {
+  const char *text = (const char *)sqlite3_value_text(value);
+  if (!text) return false;
+  struct tk_text id = {text, (uint32_t)sqlite3_value_bytes(value)};
+  return tk_hex_parse(id, cursor->of_span_id, sizeof cursor->of_span_id);
+}
+
+static enum tk_status show(struct tree_cursor *cursor, int plan, sqlite3_value **values,
+                           struct tk_error *error) {
+  const struct tree_kind *kind = ((const struct tree_table *)cursor->base.pVtab)->kind;
+  int needed = kind->shows == WHOLE_TREE ? 1 : 3, at = 1;
+  enum tk_status status;
+
+  if ((plan & needed) != needed) {
+    return tk_fail(error, TK_INVALID, "%s needs a trace id%s: SELECT * FROM %s('...'%s)",
+                   kind->name, needed == 1 ? "" : " and a span id", kind->name,
+                   needed == 1 ? "" : ", '...'");
+  }
+  const char *id = (const char *)sqlite3_value_text(values[0]);
+  if (!id) return TK_OK;
+  struct tk_text id_text = {id, (uint32_t)sqlite3_value_bytes(values[0])};
+  if (needed == 3 && !read_span_id(cursor, values[at++])) return TK_OK;
+  const char *schema = plan & 4 ? (const char *)sqlite3_value_text(values[at]) : "main";
+  status = use_schema(cursor, schema ? schema : "main", error);
+  if (status == TK_OK) status = gather_trace(cursor, id_text, error);
+  if (status != TK_OK) return status;
+  cursor->shown_count = cursor->count;
+  if (kind->shows == WHOLE_TREE || cursor->count == 0) return TK_OK;
+  cursor->shown_count = 0;
+  return show_lineage(cursor, error);
+}
+
 static int filter_rows(sqlite3_vtab_cursor *base, int plan_number, const char *plan_text, int argc,
                        sqlite3_value **argv) {
   struct tree_cursor *cursor = (struct tree_cursor *)base;
   struct tk_error error = {{0}};
-  enum tk_status status;
 
-  (void)plan_text;
+  (void)plan_text, (void)argc;
   forget_trace(cursor);
-  if (!(plan_number & 1) || argc < 1) {
-    tk_fail(&error, TK_INVALID, "trace_tree needs a trace id: SELECT * FROM trace_tree('...')");
-    return tk_vtab_fail(base->pVtab, TK_INVALID, &error);
-  }
-  const char *id = (const char *)sqlite3_value_text(argv[0]);
-  if (!id) return SQLITE_OK;
-  struct tk_text id_text = {id, (uint32_t)sqlite3_value_bytes(argv[0])};
-  const char *schema =
-      plan_number & 2 && argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : "main";
-  status = use_schema(cursor, schema ? schema : "main", &error);
-  if (status == TK_OK) status = gather_trace(cursor, id_text, &error);
-  if (status != TK_OK) cursor->count = 0;
+  enum tk_status status = show(cursor, plan_number, argv, &error);
+  if (status != TK_OK) cursor->shown_count = 0;
   return tk_vtab_fail(base->pVtab, status, &error);
 }
 
 static int next_row(sqlite3_vtab_cursor *base) {
-  ((struct tree_cursor *)base)->row++;
+  struct tree_cursor *cursor = (struct tree_cursor *)base;
+  uint32_t at = ++cursor->shown_at;
+  if (at < cursor->shown_count) cursor->row = cursor->shown ? cursor->shown[at] : at;
   return SQLITE_OK;
 }
 
 static int at_end(sqlite3_vtab_cursor *base) {
   const struct tree_cursor *cursor = (const struct tree_cursor *)base;
-  return cursor->row >= cursor->count;
+  return cursor->shown_at >= cursor->shown_count;
 }
 
 static int give_value(sqlite3_vtab_cursor *base, sqlite3_context *context, int column) {
@@ -337,7 +454,7 @@ static int give_value(sqlite3_vtab_cursor *base, sqlite3_context *context, int c
   const struct tk_span *span = cursor->order.rows[cursor->row];
   uint64_t start = span->start_unix_ns;
 
-  switch ((enum column)column) {
+  switch ((enum column)column_of((const struct tree_table *)base->pVtab, column)) {
     case COLUMN_DEPTH:
       sqlite3_result_int64(context, cursor->order.depths[cursor->row]);
       break;
@@ -391,6 +508,12 @@ static int give_value(sqlite3_vtab_cursor *base, sqlite3_context *context, int c
     case COLUMN_TRACE_ID:
       tk_result_trace_id(context, span->trace_id, span->trace_id_text);
       break;
+    case COLUMN_OF_SPAN_ID:
+      tk_result_hex(context, cursor->of_span_id, sizeof cursor->of_span_id);
+      break;
+    case COLUMN_DISTANCE:
+      sqlite3_result_int64(context, cursor->distances[cursor->shown_at]);
+      break;
     case COLUMN_SCHEMA:
       sqlite3_result_text(context, cursor->reader->schema, -1, SQLITE_TRANSIENT);
       break;
@@ -415,5 +538,14 @@ int tk_register_trace_tree(sqlite3 *db) {
                                         .xEof = at_end,
                                         .xColumn = give_value,
                                         .xRowid = give_rowid};
-  return sqlite3_create_module_v2(db, "trace_tree", &module, NULL, NULL);
+  int rc = SQLITE_OK;
+  for (size_t i = 0; rc == SQLITE_OK && i < sizeof tree_kinds / sizeof tree_kinds[0]; i++) {
+    /* SQLite hands the pointer back as it is; nobody writes through it. */
+    union {
+      const struct tree_kind *given;
+      void *wanted;
+    } context = {&tree_kinds[i]};
+    rc = sqlite3_create_module_v2(db, tree_kinds[i].name, &module, context.wanted, NULL);
+  }
+  return rc;
 }
