@@ -20,6 +20,7 @@ MASKS = [
     (r'"file_bytes":\d+', '"file_bytes":BYTES'),
     (r'\d+(\.\d+)? k?M?B stored( \([0-9.]+ times\))?', 'SIZE stored'),
     (r'\d+ chunks', 'N chunks'),
+    (r'there are: .*', 'there are: FORMATS'),
     (r'^time     [0-9.]+s, .*', 'time     TIME'),
     (r'^size      [^,\n]+(?=\n)', 'size      SIZE'),
     (r'^size      [^,\n]+, about ([^(\n]+) \([0-9.]+ times\)', r'size      SIZE, about \1 (RATIO)'),
