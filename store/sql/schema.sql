@@ -71,6 +71,7 @@ CREATE TABLE tk_trace_alias(
   trace_id BLOB PRIMARY KEY,
   text TEXT NOT NULL UNIQUE
 ) WITHOUT ROWID;
+CREATE INDEX tk_trace_alias_nocase ON tk_trace_alias(text COLLATE NOCASE);
 
 -- Only traces whose spans are in more than one segment.
 CREATE TABLE tk_split(
