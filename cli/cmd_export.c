@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * tracekeep export: gives back, as OTLP in JSON or protobuf, what ingest took. Streams: memory
- * holds one trace and one message. */
+ * tracekeep export: gives back, as OTLP in JSON or protobuf, what ingest took, or as much of it as
+ * other formats can say. Streams: memory holds one trace and one message. */
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "cli/output/otlp_json.h"
 #include "cli/output/otlp_protobuf.h"
 #include "cli/output/out_file.h"
+#include "cli/output/trace_format.h"
 #include "cli/time_argument.h"
 #include "tracekeep/scan.h"
 
@@ -32,7 +33,7 @@ static const struct tk_option export_options[] = {
     {.name = "format",
      .letter = 'f',
      .type = TK_OPTION_CHOICE,
-     .value = "otlp-json|otlp-json-pretty|otlp-proto",
+     .value = "otlp-json|otlp-json-pretty|otlp-proto|" TK_TRACE_FORMATS,
      .help = "default: otlp-json, one document per line",
      .offset = offsetof(struct export_options, format)},
     {.name = "trace",
@@ -82,12 +83,14 @@ struct exporter {
   uint64_t lossy_span_count;
 };
 
-/* How spans become bytes: `finish` turns the exporter's spans into `framed`. */
+/* How spans become bytes: `finish` turns the exporter's spans into `framed`, or `document` has
+ * everything that is to be written. */
 struct export_format {
   const char *name;
   void (*add)(struct tk_span_groups *groups, const struct tk_span *spans, uint32_t span_count);
   void (*finish)(struct exporter *exporter);
   bool is_protobuf;
+  const struct tk_trace_format *document;
 };
 
 static void finish_json(struct exporter *exporter) {
@@ -118,9 +121,16 @@ static void finish_protobuf(struct exporter *exporter) {
 }
 
 static const struct export_format export_formats[] = {
-    {"otlp-json", tk_otlp_json_add, finish_json, false},
-    {"otlp-json-pretty", tk_otlp_json_add, finish_pretty_json, false},
-    {"otlp-proto", tk_otlp_protobuf_add, finish_protobuf, true},
+    {.name = "otlp-json", .add = tk_otlp_json_add, .finish = finish_json},
+    {.name = "otlp-json-pretty", .add = tk_otlp_json_add, .finish = finish_pretty_json},
+    {.name = "otlp-proto",
+     .add = tk_otlp_protobuf_add,
+     .finish = finish_protobuf,
+     .is_protobuf = true},
+    {.name = "jaeger", .document = &tk_trace_jaeger},
+    {.name = "zipkin", .document = &tk_trace_zipkin},
+    {.name = "ndjson", .document = &tk_trace_ndjson},
+    {.name = "csv", .document = &tk_trace_csv},
 };
 
 static const struct export_format *find_format(const char *name) {
@@ -167,6 +177,33 @@ static int write_traces(struct exporter *exporter, struct tk_scan *scan, struct 
   return written ? TK_EXIT_OK : TK_EXIT_IO;
 }
 
+static bool write_text(struct exporter *exporter) {
+  struct tk_text_buffer *text = &exporter->framed;
+  if (text->failed) tk_need_memory(NULL);
+  const bool written = text->size == 0 || tk_out_file_write(&exporter->out, text->data, text->size);
+  tk_text_buffer_clear(text);
+  return written;
+}
+
+/* One document for all traces. */
+static int write_document(struct exporter *exporter, struct tk_scan *scan, struct tk_error *error,
+                          enum tk_status *status) {
+  const struct tk_trace_format *document = exporter->format->document;
+  const struct tk_trace *trace = NULL;
+  bool written = true;
+  document->begin(&exporter->framed);
+  while (written && (*status = tk_scan_next(scan, &trace, error)) == TK_OK && trace) {
+    document->add(&exporter->framed, trace->spans, trace->span_count, exporter->trace_count == 0);
+    exporter->trace_count++;
+    written = write_text(exporter);
+  }
+  if (written && *status == TK_OK) {
+    document->end(&exporter->framed);
+    written = write_text(exporter);
+  }
+  return written ? TK_EXIT_OK : TK_EXIT_IO;
+}
+
 static void report_losses(const struct exporter *exporter) {
   if (exporter->lossy_span_count > 0) {
     tk_complain(
@@ -186,7 +223,10 @@ static int export_to(struct tk_store *store, const struct tk_scan_options *scan_
   struct tk_error error = {0};
   int exit_code = TK_EXIT_OK;
   enum tk_status status = tk_scan_open(store, scan_options, &scan, &error);
-  if (status == TK_OK) exit_code = write_traces(exporter, scan, &error, &status);
+  if (status == TK_OK) {
+    exit_code = exporter->format->document ? write_document(exporter, scan, &error, &status)
+                                           : write_traces(exporter, scan, &error, &status);
+  }
   tk_scan_close(scan);
   const int reason = errno;
   const bool closed = tk_out_file_close(&exporter->out);
@@ -276,17 +316,22 @@ static int run_export(const struct tk_command *command, int argc, char **argv) {
 const struct tk_command tk_cmd_export = {
     .name = "export",
     .arguments = "STORE",
-    .summary = "write stored traces as OTLP, JSON or protobuf",
+    .summary = "write stored traces as OTLP, Jaeger, Zipkin, NDJSON or CSV",
     .description =
         "Writes whole traces as OTLP JSON, one document per line: every field that came in,\n"
         "integers exact, unknown members included. Ingesting the result gives an equal store.\n"
         "So does OTLP protobuf, except for JSON members that OTLP does not define and trace ids\n"
         "that are text: it has no place for them, and how many there were is said at the end.\n"
+        "ndjson is one object a span, also with every field. jaeger and zipkin say what those "
+        "formats\n"
+        "can (docs/formats.md has the table); csv is one row a span for spreadsheets and data "
+        "frames.\n"
         "TIME is a time such as 2026-11-20T13:00:00Z, -1h, or unix nanoseconds.",
     .examples =
         "  tracekeep export traces.db > all.jsonl\n"
         "  tracekeep export traces.db --since -1h -o last-hour.jsonl.zst\n"
         "  tracekeep export traces.db --format otlp-proto -o all.otlp.pb\n"
+        "  tracekeep export traces.db --format jaeger -o for-the-jaeger-ui.json\n"
         "  tracekeep export traces.db --trace 4fa04f117be100f476b175e41096e736 |\n"
         "      curl -H 'Content-Type: application/json' --data-binary @- \\\n"
         "          http://localhost:4318/v1/traces\n",

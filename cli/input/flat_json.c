@@ -186,7 +186,11 @@ static struct tk_residual read_residual(struct tk_plain *plain) {
   tk_json_skip_space(&plain->json);
   const struct tk_text raw = tk_json_skip(&plain->json);
   if (plain->json.expected || raw.size < 2) return residual;
-  tk_push_residual_json(builder, (struct tk_text){raw.data + 1, raw.size - 2});
+  if (memchr(raw.data, '\n', raw.size)) {
+    tk_push_residual_json(builder, (struct tk_text){raw.data + 1, raw.size - 2});
+  } else {
+    tk_builder_push_bytes(builder, raw.data + 1, raw.size - 2);
+  }
   const uint32_t size = builder->residual.count - begin;
   const char *data = builder->residual.data + begin;
   builder->residual.count = begin;

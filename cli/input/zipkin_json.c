@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cli/input/plain_json.h"
+#include "cli/input/zipkin_annotation.h"
 
 struct endpoint {
   struct tk_text service, ipv4, ipv6;
@@ -28,7 +29,7 @@ struct reading {
   struct tk_text trace_state;
   struct tk_scope scope;
   uint64_t timestamp_ns, duration_ns;
-  uint32_t attributes_begin, events_begin, residual_begin;
+  uint32_t attributes_begin, events_begin, links_begin, residual_begin;
   int32_t kind;
   int32_t status; /* -1: the span says nothing */
   bool has_duration, debug, shared, error, has_scope;
@@ -117,7 +118,16 @@ static bool take_status_tag(struct reading *reading, struct tk_text text) {
 
 /* True: the tag became a field of the span. An `error` always is one, whatever its value, and stays
  * a tag, since its value may be the message. */
-static bool take_tag(struct reading *reading, struct tk_text key, struct tk_text value) {
+static bool take_tag(struct tk_plain *plain, struct reading *reading, struct tk_text key,
+                     struct tk_text value) {
+  if (tk_text_equals(key, "span.kind") && reading->kind == 0) {
+    if (!tk_text_equals(value, "internal")) return false;
+    reading->kind = TK_KIND_INTERNAL;
+    return true;
+  }
+  if (key.size > 10 && memcmp(key.data, "otlp.link.", 10) == 0) {
+    return tk_zipkin_push_link(plain->builder, value);
+  }
   if (tk_text_equals(key, "error")) {
     reading->error = true;
     return false;
@@ -145,7 +155,7 @@ static void read_tags(struct tk_plain *plain, struct reading *reading) {
     const struct tk_value value = tk_plain_value(plain);
     const bool is_text = value.type == TK_VALUE_STRING;
     const struct tk_text text = {is_text ? value.as.text : "", is_text ? value.size : 0};
-    if (take_tag(reading, key, text)) continue;
+    if (take_tag(plain, reading, key, text)) continue;
     tk_push_attribute(plain->builder, key, value);
   }
 }
@@ -178,7 +188,8 @@ static bool read_annotation(struct tk_plain *plain, struct annotation *annotatio
 }
 
 static void push_event(struct tk_plain *plain, const struct annotation *annotation) {
-  const struct tk_event event = {.time_unix_ns = annotation->time_ns, .name = annotation->value};
+  struct tk_event event = {.time_unix_ns = annotation->time_ns, .name = annotation->value};
+  tk_zipkin_split_annotation(plain->builder, &event);
   struct tk_event *item = tk_builder_push(plain->builder, &plain->builder->events, sizeof event);
   if (item) *item = event;
 }
@@ -214,6 +225,11 @@ static void keep_rest(struct tk_plain *plain, const struct reading *reading, str
   uint8_t id[16];
   if (reading->debug) push_flag(plain, begin, "debug");
   if (reading->shared) push_flag(plain, begin, "shared");
+  if (reading->error && reading->status != TK_STATUS_ERROR) {
+    tk_push_residual_string(plain->builder, begin, "statusFrom", (struct tk_text){"error", 5});
+  } else if (reading->status >= 0 && reading->status != TK_STATUS_OK && !reading->error) {
+    tk_push_residual_string(plain->builder, begin, "statusFrom", (struct tk_text){"otel", 4});
+  }
   /* The absence of a duration is not a duration of zero. */
   if (reading->timestamp_ns == 0 && reading->has_duration) {
     char digits[24];
@@ -250,6 +266,9 @@ static void add_span(struct tk_plain *plain, struct reading *reading) {
   span.event_count = builder->events.count - reading->events_begin;
   span.events =
       tk_builder_take(builder, &builder->events, reading->events_begin, sizeof(struct tk_event));
+  span.link_count = builder->links.count - reading->links_begin;
+  span.links =
+      tk_builder_take(builder, &builder->links, reading->links_begin, sizeof(struct tk_link));
   if (span.start_unix_ns > 0 && reading->has_duration &&
       reading->duration_ns <= UINT64_MAX - span.start_unix_ns) {
     span.end_unix_ns = span.start_unix_ns + reading->duration_ns;
@@ -348,7 +367,7 @@ static void read_binary_annotations(struct tk_plain *plain, struct reading *read
     const bool is_text = binary.value.type == TK_VALUE_STRING;
     const struct tk_text text = {is_text ? binary.value.as.text : "",
                                  is_text ? binary.value.size : 0};
-    if (!take_tag(reading, binary.key, text)) {
+    if (!take_tag(plain, reading, binary.key, text)) {
       tk_push_attribute(plain->builder, binary.key, binary.value);
     }
   }
@@ -401,6 +420,7 @@ static void add_old_span(struct tk_plain *plain, struct reading *reading,
       half.shared = true;
       half.attributes_begin = plain->builder->attributes.count;
       half.events_begin = plain->builder->events.count;
+      half.links_begin = plain->builder->links.count;
     }
     add_span(plain, &half);
     any = true;
@@ -509,6 +529,7 @@ static bool take_span(struct tk_plain *plain) {
                             .status = -1,
                             .attributes_begin = plain->builder->attributes.count,
                             .events_begin = plain->builder->events.count,
+                            .links_begin = plain->builder->links.count,
                             .residual_begin = plain->builder->residual.count};
   const char *begin = plain->json.at;
   for (bool more = tk_json_enter_object(&plain->json); more;
