@@ -230,7 +230,7 @@ static enum tk_status judge_attribute(struct spans_tests *tests, struct spans_te
     *verdict = verdict_if(matches_null(predicate));
     return TK_OK;
   }
-  if (!part) return TK_OK;
+  if (!part || test->condition->column == SPANS_rpc_method) return TK_OK; /* joined of two keys */
   const struct tk_segment_column *column = &tests->segment->segment->columns[part->index];
   bool is_int = part->type == TK_VALUE_INT || part->type == TK_VALUE_BOOL;
   bool as_stored = is_int ? affinity != AFFINITY_TEXT

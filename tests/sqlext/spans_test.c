@@ -65,6 +65,17 @@ static void constraints_order_and_groups_are_pushed_down(void) {
   CHECK(sqlite3_close(db) == SQLITE_OK);
 }
 
+static void a_service_without_a_method_is_no_rpc_method(void) {
+  const char *path = fixture_path("rpc.db");
+  fixture_ingest(path, fixture_batch(0, 100, "rpc.service"), 0);
+  sqlite3 *db = fixture_open(path);
+  CHECK(fixture_number(db, "SELECT count(*) FROM spans WHERE rpc_method = 'v1'") == 0);
+  CHECK(fixture_number(db, "SELECT count(*) FROM spans WHERE rpc_method IS NULL") == 100);
+  CHECK(strcmp(fixture_query(db, "SELECT rpc_method, count(*) FROM spans GROUP BY 1"),
+               "NULL|100") == 0);
+  CHECK(sqlite3_close(db) == SQLITE_OK);
+}
+
 static void ids_are_found_in_either_letter_case(void) {
   sqlite3 *db = open_sample("case.db", 0);
   CHECK(fixture_number(db,
@@ -237,6 +248,7 @@ static void connections_of_several_threads_share_segments(void) {
 
 CHECK_MAIN(CASE(values_of_a_span_are_as_they_were_sent),
            CASE(constraints_order_and_groups_are_pushed_down),
+           CASE(a_service_without_a_method_is_no_rpc_method),
            CASE(ids_are_found_in_either_letter_case),
            CASE(rowids_are_unique_and_lead_back_to_the_row),
            CASE(open_connections_see_new_spans_and_new_attribute_keys),
