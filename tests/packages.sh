@@ -4,9 +4,9 @@
 # The one list of what tracekeep needs. samples/quickstart.sh, tests/run.sh and .ci/run call it.
 set -eu
 
-build='gcc libc6-dev meson ninja-build pkg-config libsqlite3-dev libzstd-dev libcjson-dev zlib1g-dev'
+build='gcc libc6-dev meson ninja-build pkg-config libsqlite3-dev libzstd-dev libcjson-dev zlib1g-dev libcurl4-openssl-dev'
 try='sqlite3'
-test='python3 zstd'
+test='python3 zstd protobuf-compiler'
 
 wanted=''
 for group in "$@"; do

@@ -23,7 +23,8 @@ enum {
 
 static const uint8_t zstd_magic[] = {0x28, 0xB5, 0x2F, 0xFD};
 
-/* A field at the beginning of `total` bytes of which `wire` may have fewer: its head fits. */
+/* A field of a message of which `total` bytes are left, and `wire` may have fewer: its head fits.
+ */
 static bool read_field_head(struct tk_wire *wire, uint64_t total, uint32_t *tag, uint64_t *size) {
   const uint8_t *begin = wire->at;
   const uint64_t number = tk_wire_varint(wire);
@@ -34,15 +35,21 @@ static bool read_field_head(struct tk_wire *wire, uint64_t total, uint32_t *tag,
          *size <= total - head;
 }
 
-/* What a ResourceSpans begins with: resource, scope_spans, schema_url, or the former scope_spans.
- */
+/* Whether these are fields of a ResourceSpans, up to the first that it is known to have: resource,
+ * scope_spans, schema_url, or the former scope_spans. All of them are length-delimited. */
 static bool begins_resource_spans(struct tk_wire *wire, uint64_t total) {
-  uint32_t tag;
-  uint64_t size;
+  struct tk_wire_field field;
   if (total == 0 || wire->at == wire->end) return true;
-  if (!read_field_head(wire, total, &tag, &size)) return false;
-  if ((tag & 7) != TK_WIRE_BYTES) return false;
-  return (tag >> 3 >= 1 && tag >> 3 <= 3) || tag >> 3 == 1000;
+  for (;;) {
+    uint32_t tag;
+    uint64_t size;
+    struct tk_wire head = *wire;
+    const uint8_t *begin = wire->at;
+    if (total == 0 || !read_field_head(&head, total, &tag, &size)) return false;
+    if (tag >> 3 <= 3 || tag >> 3 == 1000) return (tag & 7) == TK_WIRE_BYTES;
+    if (!tk_wire_next(wire, &field)) return false;
+    total -= (uint64_t)(wire->at - begin);
+  }
 }
 
 /* Whether a message of `total` bytes, the first `size` of which are there, begins as TracesData. */
@@ -51,8 +58,9 @@ static bool begins_traces(const uint8_t *bytes, size_t size, uint64_t total) {
   uint32_t tag;
   uint64_t inner;
   const uint32_t resource_spans_tag = 1 << 3 | TK_WIRE_BYTES;
-  return read_field_head(&wire, total, &tag, &inner) && tag == resource_spans_tag &&
-         begins_resource_spans(&wire, inner);
+  if (!read_field_head(&wire, total, &tag, &inner) || tag != resource_spans_tag) return false;
+  if ((uint64_t)(wire.end - wire.at) > inner) wire.end = wire.at + inner;
+  return begins_resource_spans(&wire, inner);
 }
 
 static bool begins_payload(const uint8_t *bytes, size_t size, uint64_t total) {
@@ -80,6 +88,31 @@ static bool begins_length(const uint8_t *bytes, size_t size) {
   const uint32_t length = read_length(bytes);
   return length > 0 && length < LARGEST_LENGTH &&
          begins_payload(bytes + LENGTH_SIZE, size - LENGTH_SIZE, length);
+}
+
+/* Whether the fields of a ResourceSpans begin with a Resource or ScopeSpans that begins as such. A
+ * Resource alone looks much like a message: its attributes stand for ResourceSpans. */
+static bool begins_with_known_fields(const uint8_t *bytes, size_t size) {
+  struct tk_wire wire = {.at = bytes, .end = bytes + size};
+  uint32_t tag;
+  uint64_t inner;
+  for (int level = 0; level < 3; level++) {
+    if (!read_field_head(&wire, UINT64_MAX, &tag, &inner)) return false;
+    const bool known = (tag >> 3 >= 1 && tag >> 3 <= 3 && (tag & 7) == TK_WIRE_BYTES) ||
+                       (level == 2 && tag == (2 << 3 | TK_WIRE_VARINT));
+    if (!known) return false;
+    if (inner == 0) return true;
+  }
+  return true;
+}
+
+/* As begins_length, of bytes that may be anything, in the middle of a message for example. */
+static bool resumes_length(const uint8_t *bytes, size_t size) {
+  static const uint32_t plausible = 1 << 24;
+  if (size < LENGTH_SIZE + 2 * FIELD_HEAD_SIZE || !begins_length(bytes, size)) return false;
+  const uint8_t *payload = bytes + LENGTH_SIZE;
+  return read_length(bytes) < plausible && (payload[0] != (1 << 3 | TK_WIRE_BYTES) ||
+                                            begins_with_known_fields(payload, size - LENGTH_SIZE));
 }
 
 static bool begins_varint(const uint8_t *bytes, size_t size) {
@@ -176,7 +209,7 @@ static enum tk_status consume_to_message(struct tk_window *window, uint64_t limi
     const size_t available = tk_window_available(window);
     while (position < available && consumed + position < limit) {
       if (!window->source_ended && available - position < look) break;
-      if (begins_length(bytes_at(window, position), available - position)) {
+      if (resumes_length(bytes_at(window, position), available - position)) {
         tk_window_consume_line(window, position, false);
         return TK_OK;
       }
@@ -244,11 +277,14 @@ static void emit_truncated(struct tk_framing *framing, struct tk_window *window,
 static void begin_message(struct tk_framing *framing, struct tk_window *window, size_t head,
                           uint64_t size) {
   tk_window_consume_line(window, head, false);
-  framing->in_message = true;
+  framing->in_message = framing->at_begin = true;
   framing->message_left = size;
 }
 
-static void pass(struct tk_framing *framing, uint64_t size) {
+/* A field of `size` bytes has become `record`. */
+static void pass(struct tk_framing *framing, uint64_t size, struct tk_record *record) {
+  record->begins_message = framing->at_begin;
+  framing->at_begin = false;
   if (framing->message_left != UINT64_MAX) framing->message_left -= size;
 }
 
@@ -257,8 +293,10 @@ static enum tk_status emit_element(struct tk_framing *framing, struct tk_window 
                                    size_t head, uint64_t size, struct tk_record *record,
                                    struct tk_error *error) {
   if (size > framing->record_limit) {
-    pass(framing, head + size);
-    return emit_too_long(framing, window, "ResourceSpans", head + size, record, error);
+    const enum tk_status status =
+        emit_too_long(framing, window, "ResourceSpans", head + size, record, error);
+    pass(framing, head + size, record);
+    return status;
   }
   const size_t whole = head + (size_t)size;
   const enum tk_status status = tk_window_reach(window, whole - 1, error);
@@ -268,7 +306,7 @@ static enum tk_status emit_element(struct tk_framing *framing, struct tk_window 
     return TK_OK;
   }
   emit(window, TK_RECORD_ELEMENT, head, (size_t)size, record);
-  pass(framing, whole);
+  pass(framing, whole, record);
   return TK_OK;
 }
 
@@ -288,7 +326,7 @@ static enum tk_status emit_member(struct tk_framing *framing, struct tk_window *
     if (tk_wire_next(&wire, &field)) {
       const size_t field_size = (size_t)(wire.at - field.begin);
       emit(window, TK_RECORD_MEMBERS, 0, field_size, record);
-      pass(framing, field_size);
+      pass(framing, field_size, record);
       return TK_OK;
     }
     if (wanted > size) return emit_garbage(framing, window, wire.expected, record, error);
@@ -296,13 +334,14 @@ static enum tk_status emit_member(struct tk_framing *framing, struct tk_window *
 }
 
 static enum tk_status next_in_message(struct tk_framing *framing, struct tk_window *window,
-                                      struct tk_record *record, struct tk_error *error) {
+                                      struct tk_record *record, bool *found,
+                                      struct tk_error *error) {
   const enum tk_status status = tk_window_reach(window, FIELD_HEAD_SIZE, error);
   size_t available = tk_window_available(window);
   if (status != TK_OK) return status;
   if (framing->message_left == 0 || (available == 0 && framing->kind == TK_FRAMING_BARE)) {
     framing->in_message = false;
-    emit(window, TK_RECORD_END, 0, 0, record);
+    *found = false;
     return TK_OK;
   }
   if (available == 0) {
@@ -452,7 +491,7 @@ static enum tk_status next_payload(struct tk_framing *framing, struct tk_window 
 static enum tk_status next_message(struct tk_framing *framing, struct tk_window *window,
                                    struct tk_record *record, bool *found, struct tk_error *error) {
   size_t head;
-  const enum tk_status status = tk_window_reach(window, 2 * FIELD_HEAD_SIZE, error);
+  const enum tk_status status = tk_window_reach(window, 4 * FIELD_HEAD_SIZE, error);
   if (status != TK_OK) return status;
   if (tk_window_available(window) == 0) {
     framing->finished = true;
@@ -474,7 +513,7 @@ static enum tk_status next_message(struct tk_framing *framing, struct tk_window 
     emit(window, TK_RECORD_WHOLE, head, 0, record);
     return TK_OK;
   }
-  if (behind == 0) {
+  if (behind < 2 * FIELD_HEAD_SIZE && behind < size) { /* too little to judge by */
     emit_truncated(framing, window, record);
     return TK_OK;
   }
@@ -500,7 +539,7 @@ enum tk_status tk_framing_next(struct tk_framing *framing, struct tk_window *win
   while (status == TK_OK && !*found && !framing->finished) {
     if (framing->in_message) {
       *found = true;
-      status = next_in_message(framing, window, record, error);
+      status = next_in_message(framing, window, record, found, error);
     } else {
       status = next_message(framing, window, record, found, error);
     }

@@ -30,6 +30,7 @@ struct tk_framing {
   bool growing; /**< the rest of a message that is cut off at the end may still come */
   enum tk_framing_kind kind;
   bool in_message;       /**< of which ResourceSpans are records of their own */
+  bool at_begin;         /**< of that message: no record has come of it */
   bool finished;         /**< nothing comes any more */
   uint64_t message_left; /**< bytes of it; UINT64_MAX: up to the end of the input */
   void *decompressor;

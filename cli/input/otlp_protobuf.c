@@ -780,12 +780,12 @@ void tk_otlp_protobuf_parse(struct tk_batch_builder *builder, const struct tk_re
                                             .size = record->size,
                                             .offset = record->begin_offset,
                                             .compressed = record->compressed};
+  if (record->kind == TK_RECORD_WHOLE || record->begins_message) builder->batch->record_count++;
   if (record->kind == TK_RECORD_ELEMENT) {
     const struct tk_wire_field whole = {.data = (const uint8_t *)record->text,
                                         .size = record->size};
     decode_resource_spans(&decoder, &whole);
-    return;
+  } else {
+    decode_document(&decoder, record);
   }
-  if (record->kind != TK_RECORD_MEMBERS) builder->batch->record_count++;
-  if (record->kind != TK_RECORD_END) decode_document(&decoder, record);
 }

@@ -22,6 +22,7 @@ struct tk_record {
   uint64_t begin_offset; /**< of text[0] in the decoded input */
   uint64_t end_offset;   /**< where the next record's input begins */
   uint64_t line;         /**< of text[0] */
+  bool begins_message;   /**< protobuf: the first of the ELEMENTs and MEMBERS of a message */
   bool compressed;   /**< text is not input but was decoded from it: offsets within mean nothing */
   enum tk_rule rule; /**< FAULT: what is wrong */
   const char *message; /**< FAULT: the words for it */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tracekeep/hash.h"
+
 struct tk_batch *parse_text(const char *text) {
   const struct tk_input_options options = {.batch_bytes = SIZE_MAX};
   struct tk_byte_source *source;
@@ -67,4 +69,32 @@ struct tk_value find_value(struct tk_attributes attributes, const char *key) {
     if (text_is(attributes.items[i].key, key)) return attributes.items[i].value;
   }
   return (struct tk_value){0};
+}
+
+uint64_t digest_batch(const struct tk_batch *batch) {
+  struct tk_hash hash;
+  tk_hash_init(&hash);
+  tk_hash_update(&hash, &batch->begin_offset, sizeof batch->begin_offset);
+  tk_hash_update(&hash, &batch->end_offset, sizeof batch->end_offset);
+  tk_hash_update(&hash, &batch->end_hash, sizeof batch->end_hash);
+  tk_hash_update(&hash, &batch->record_count, sizeof batch->record_count);
+  tk_hash_update(&hash, &batch->rejected_count, sizeof batch->rejected_count);
+  for (uint32_t i = 0; i < batch->span_count; i++) {
+    const struct tk_span *span = &batch->spans[i];
+    tk_hash_update(&hash, span->trace_id, sizeof span->trace_id);
+    tk_hash_update(&hash, span->span_id, sizeof span->span_id);
+    tk_hash_update(&hash, span->name.data, span->name.size);
+    tk_hash_update(&hash, span->residual.data, span->residual.size);
+    if (span->resource->attributes.count == 0) continue;
+    const struct tk_value *first = &span->resource->attributes.items[0].value;
+    if (first->type == TK_VALUE_STRING) tk_hash_update(&hash, first->as.text, first->size);
+  }
+  for (uint32_t i = 0; i < batch->issue_count; i++) {
+    const struct tk_issue *issue = &batch->issues[i];
+    tk_hash_update(&hash, &issue->line, sizeof issue->line);
+    tk_hash_update(&hash, &issue->offset, sizeof issue->offset);
+    tk_hash_update(&hash, issue->message.data, issue->message.size);
+    tk_hash_update(&hash, issue->raw.data, issue->raw.size);
+  }
+  return tk_hash_digest(&hash);
 }

@@ -19,5 +19,7 @@ bool text_is(struct tk_text text, const char *expected);
 bool hex_is(const uint8_t *bytes, const char *digits);
 /** The attribute with the key, or an EMPTY one. */
 struct tk_value find_value(struct tk_attributes attributes, const char *key);
+/** Everything about a batch that can be compared, as one hash. */
+uint64_t digest_batch(const struct tk_batch *batch);
 
 #endif

@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #include "cli/input/expand.h"
+#include "tests/input/parse_support.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"
 #include "tracekeep/hash.h"
@@ -34,33 +35,6 @@ static size_t make_text(char *out, size_t capacity, unsigned records) {
     if (i % 11 == 5) used += (size_t)snprintf(out + used, capacity - used, "garbage %u\n\n", i);
   }
   return used - 1;
-}
-
-/* Everything about a batch that can be compared, as one hash. */
-static uint64_t digest_batch(const struct tk_batch *batch) {
-  struct tk_hash hash;
-  tk_hash_init(&hash);
-  tk_hash_update(&hash, &batch->begin_offset, sizeof batch->begin_offset);
-  tk_hash_update(&hash, &batch->end_offset, sizeof batch->end_offset);
-  tk_hash_update(&hash, &batch->end_hash, sizeof batch->end_hash);
-  tk_hash_update(&hash, &batch->record_count, sizeof batch->record_count);
-  tk_hash_update(&hash, &batch->rejected_count, sizeof batch->rejected_count);
-  for (uint32_t i = 0; i < batch->span_count; i++) {
-    const struct tk_span *span = &batch->spans[i];
-    tk_hash_update(&hash, span->trace_id, sizeof span->trace_id);
-    tk_hash_update(&hash, span->span_id, sizeof span->span_id);
-    tk_hash_update(&hash, span->name.data, span->name.size);
-    tk_hash_update(&hash, span->resource->attributes.items[0].value.as.text,
-                   span->resource->attributes.items[0].value.size);
-  }
-  for (uint32_t i = 0; i < batch->issue_count; i++) {
-    const struct tk_issue *issue = &batch->issues[i];
-    tk_hash_update(&hash, &issue->line, sizeof issue->line);
-    tk_hash_update(&hash, &issue->offset, sizeof issue->offset);
-    tk_hash_update(&hash, issue->message.data, issue->message.size);
-    tk_hash_update(&hash, issue->raw.data, issue->raw.size);
-  }
-  return tk_hash_digest(&hash);
 }
 
 struct run {
