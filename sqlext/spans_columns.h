@@ -48,7 +48,7 @@
   COLUMN(day_ns, "INTEGER", BUCKET, 86400000000000)                               \
   COLUMN(trace_state, "TEXT", ROW_TEXT, TK_COL_TRACE_STATE)                       \
   COLUMN(flags, "INTEGER", ROW_INT, TK_COL_FLAGS)                                 \
-  COLUMN(adjusted_count, "REAL", ALWAYS_NULL, 0)                                  \
+  COLUMN(adjusted_count, "REAL", ADJUSTED_COUNT, TK_COL_TRACE_STATE)              \
   COLUMN(dropped_attributes_count, "INTEGER", ROW_INT, TK_COL_DROPPED_ATTRIBUTES) \
   COLUMN(dropped_events_count, "INTEGER", ROW_INT, TK_COL_DROPPED_EVENTS)         \
   COLUMN(dropped_links_count, "INTEGER", ROW_INT, TK_COL_DROPPED_LINKS)
@@ -91,7 +91,7 @@ enum spans_source {
   SOURCE_DEPTH,
   SOURCE_CHILD_COUNT,
   SOURCE_SELF_TIME,
-  SOURCE_ALWAYS_NULL,
+  SOURCE_ADJUSTED_COUNT,
   SOURCE_RESOURCE_ID,
   SOURCE_SEGMENT_ID,
   SOURCE_SPAN_ATTRIBUTE,

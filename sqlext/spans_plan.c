@@ -126,10 +126,10 @@ static bool is_id(enum spans_source source) {
   return source == SOURCE_TRACE_ID || source == SOURCE_SPAN_ID || source == SOURCE_PARENT_ID;
 }
 
-/* Columns whose value is made at some cost, or is the same everywhere. */
+/* Columns whose value is made at some cost. */
 static bool is_unsearchable(enum spans_source source) {
   return source == SOURCE_ATTRIBUTES_JSON || source == SOURCE_EVENTS_JSON ||
-         source == SOURCE_LINKS_JSON || source == SOURCE_ALWAYS_NULL;
+         source == SOURCE_LINKS_JSON || source == SOURCE_ADJUSTED_COUNT;
 }
 
 /* Whether to claim constraint `i`, and whether SQLite may leave its own comparison out. */

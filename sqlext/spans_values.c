@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sqlext/consistent_sampling.h"
 #include "sqlext/vtab_support.h"
 #include "store/value_codec.h"
 
@@ -162,6 +163,20 @@ static enum tk_status prepare_trace_ids(struct spans_segment *segment,
                           &binding->more, error);
 }
 
+/* Trace states by row, and the trace ids that their randomness may come from. */
+static enum tk_status prepare_adjusted_count(struct spans_segment *segment,
+                                             struct spans_binding *binding, uint32_t granule,
+                                             struct tk_error *error) {
+  const struct tk_segment *stored = segment->segment;
+  enum tk_status status = tk_reader_row_column(segment->reader, stored, TK_COL_TRACE_STATE, granule,
+                                               &binding->data, error);
+  if (status != TK_OK || !binding->data) return status;
+  status = tk_reader_traces(segment->reader, stored, granule, &segment->traces, error);
+  if (status != TK_OK || binding->more) return status;
+  return tk_reader_values(segment->reader, stored, stored->fixed[TK_COL_TRACE_ID], 0,
+                          stored->summary.trace_count, &binding->more, error);
+}
+
 static enum tk_status prepare_span_ids(struct spans_segment *segment, struct spans_binding *binding,
                                        uint32_t granule, struct tk_error *error) {
   enum tk_status status = tk_reader_row_column(segment->reader, segment->segment, TK_COL_SPAN_ID,
@@ -187,6 +202,8 @@ static enum tk_status prepare_source(struct spans_segment *segment, struct spans
   switch ((int)source) {
     case SOURCE_TRACE_ID:
       return prepare_trace_ids(segment, binding, granule, error);
+    case SOURCE_ADJUSTED_COUNT:
+      return prepare_adjusted_count(segment, binding, granule, error);
     case SOURCE_PARENT_ID:
       status = tk_reader_parents(reader, stored, granule, &segment->parents, error);
       return status == TK_OK ? prepare_span_ids(segment, binding, granule, error) : status;
@@ -580,6 +597,18 @@ static void set_row_text(const struct spans_binding *binding, uint32_t row,
   if (text.size == 0 && binding->column->argument != TK_COL_NAME) value->type = TK_SQL_NULL;
 }
 
+static void set_adjusted_count(const struct spans_segment *segment,
+                               const struct spans_binding *binding, uint32_t row,
+                               struct tk_sql_value *value) {
+  double count;
+  value->type = TK_SQL_NULL;
+  if (!binding->data) return;
+  const uint8_t *trace_id = binding->more->fixed + (size_t)segment->traces[row] * 16;
+  if (!tk_adjusted_count(tk_column_text(binding->data, row), trace_id, &count)) return;
+  value->type = TK_SQL_REAL;
+  value->as.real = count;
+}
+
 static void set_time(const struct spans_segment *segment, const struct spans_binding *binding,
                      uint32_t row, struct spans_scratch *scratch, struct tk_sql_value *value) {
   uint64_t start = (uint64_t)segment->starts[row];
@@ -648,8 +677,8 @@ enum tk_status tk_spans_value(struct spans_segment *segment, struct spans_bindin
     case SOURCE_SEGMENT_ID:
       tk_spans_set_int(value, segment->segment->summary.id);
       return TK_OK;
-    case SOURCE_ALWAYS_NULL:
-      value->type = TK_SQL_NULL;
+    case SOURCE_ADJUSTED_COUNT:
+      set_adjusted_count(segment, binding, row, value);
       return TK_OK;
     case SOURCE_SERVICE:
     case SOURCE_RESOURCE_JSON:
