@@ -3,7 +3,7 @@
 
 _tracekeep() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands='ingest query trace info export check help'
+  local commands='ingest query trace info export check inspect help'
   local options='' choices=''
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
@@ -17,12 +17,13 @@ _tracekeep() {
     info) options='--format --help' ;;
     export) options='--format --trace --since --until --output --framing --compress --help' ;;
     check) options='--quiet --help' ;;
+    inspect) options='--format --threads --output-format --help' ;;
     help) choices=$commands ;;
   esac
   case ${COMP_WORDS[1]}:$previous in
     query:--format | query:-f) choices='table csv json ndjson markdown' ;;
-    info:--format | info:-f | ingest:--output-format) choices='text json' ;;
-    export:--format | export:-f) choices='otlp-json otlp-json-pretty otlp-proto' ;;
+    info:--format | info:-f | ingest:--output-format | inspect:--output-format) choices='text json' ;;
+    export:--format | export:-f) choices='otlp-json otlp-json-pretty otlp-proto jaeger zipkin ndjson csv' ;;
     export:--framing) choices='length varint bare' ;;
     export:--compress) choices='none zstd' ;;
   esac

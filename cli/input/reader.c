@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "cli/input/describe.h"
 #include "cli/input/format.h"
 #include "cli/input/splitter.h"
 
@@ -43,6 +44,7 @@ struct tk_input {
   struct tk_byte_source *source;
   struct tk_splitter *splitter;
   const struct tk_input_format *format;
+  const char *framing; /* in words */
   struct tk_input_options options;
   uint64_t head_hash;
   size_t head_size;
@@ -463,6 +465,7 @@ static enum tk_status choose_format(struct tk_input *reader, struct tk_error *er
   reader->hash = tk_hash64("", 0);
   reader->format = name ? tk_input_format_find(name) : tk_input_format_probe(head, size);
   if (!reader->format) return tk_fail(error, TK_INVALID, "%s: no such input format", name);
+  reader->framing = tk_describe_framing(head, size, reader->format->split_keys.binary);
   tk_splitter_set_keys(reader->splitter, &reader->format->split_keys);
   return TK_OK;
 }
@@ -524,6 +527,14 @@ uint64_t tk_input_head_hash(const struct tk_input *reader) {
 
 const char *tk_input_format_name(const struct tk_input *reader) {
   return reader->format->name;
+}
+
+const char *tk_input_framing(const struct tk_input *reader) {
+  return reader->framing;
+}
+
+enum tk_compression tk_input_compression(const struct tk_input *reader) {
+  return tk_byte_source_compression(reader->source);
 }
 
 uint64_t tk_input_position(const struct tk_input *reader) {

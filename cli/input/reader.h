@@ -68,6 +68,9 @@ bool tk_input_was_short(const struct tk_input *reader);
 uint64_t tk_input_head_hash(const struct tk_input *reader);
 /** Name of the format. */
 const char *tk_input_format_name(const struct tk_input *reader);
+/** For people: how records stand in the input, as its beginning shows; and its compression. */
+const char *tk_input_framing(const struct tk_input *reader);
+enum tk_compression tk_input_compression(const struct tk_input *reader);
 /** For progress bars: encoded bytes read so far, and in all (0: not known). */
 uint64_t tk_input_position(const struct tk_input *reader);
 uint64_t tk_input_size(const struct tk_input *reader);

@@ -135,6 +135,10 @@ void tk_add_value_text(struct tk_text_buffer *out, const struct tk_value *value)
     tk_text_buffer_append(out, value->as.text, value->size);
   } else if (value->type == TK_VALUE_BYTES) {
     tk_text_buffer_add_base64(out, value->as.text, value->size);
+  } else if (value->type == TK_VALUE_DOUBLE && !isfinite(value->as.real)) {
+    tk_text_buffer_add(out, isnan(value->as.real) ? "NaN"
+                            : value->as.real < 0  ? "-Infinity"
+                                                  : "Infinity");
   } else if (value->type != TK_VALUE_EMPTY) {
     tk_json_add_plain_value(out, value);
   }
