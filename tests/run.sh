@@ -6,6 +6,11 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export PATH=/usr/bin:/bin:$PATH # Debian's tools, whatever else is installed
+# Real dumps to test with, where they are beside the clone; what needs them is skipped elsewhere.
+if [ -z "${TK_SHARED_DATA:-}" ] && [ -d ../shared/data ]; then
+  TK_SHARED_DATA=$(cd ../shared/data && pwd)
+  export TK_SHARED_DATA
+fi
 tests/packages.sh build try test || { echo 'cannot install what the tests need'; exit 1; }
 
 passed=0 failed=0 skipped=0
