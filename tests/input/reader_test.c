@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * The pipeline: batches are the same whatever the threads and reads, end where they say, and can be
- * continued; folders are expanded. */
+ * continued. */
 #include "cli/input/reader.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
-#include "cli/input/expand.h"
 #include "tests/input/parse_support.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"
@@ -349,51 +347,6 @@ static void resuming_survives_out_of_memory(void) {
   }
 }
 
-static void touch(const char *folder, const char *name) {
-  char path[512];
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  FILE *file = fopen(path, "w");
-  if (!file) abort();
-  fclose(file);
-}
-
-static void folders_are_expanded_sorted_without_dot_files(void) {
-  char folder[] = "/tmp/expand_test_XXXXXX";
-  char inner[64];
-  char command[128];
-  struct tk_path_list list = {0};
-  struct tk_error error;
-  if (!mkdtemp(folder)) abort();
-  snprintf(inner, sizeof inner, "%s/b", folder);
-  CHECK(mkdir(inner, 0700) == 0);
-  touch(folder, "c.jsonl");
-  touch(folder, "a.jsonl");
-  touch(folder, ".hidden");
-  touch(inner, "z");
-  touch(inner, "y");
-  CHECK(tk_input_expand("-", &list, &error) == TK_OK);
-  CHECK(tk_input_expand(folder, &list, &error) == TK_OK && list.count == 5);
-  static const char *const ends[] = {"-", "/a.jsonl", "/b/y", "/b/z", "/c.jsonl"};
-  for (size_t i = 0; i < 5 && i < list.count; i++) {
-    const char *path = list.paths[i];
-    CHECK(strcmp(path + strlen(path) - strlen(ends[i]), ends[i]) == 0);
-  }
-  tk_path_list_reset(&list);
-  for (int n = 1;; n++) {
-    fault_memory_fail_at(n);
-    const enum tk_status status = tk_input_expand(folder, &list, &error);
-    const int hits = fault_memory_hits();
-    fault_memory_fail_at(0);
-    CHECK(status == (hits ? TK_NOMEM : TK_OK));
-    tk_path_list_reset(&list);
-    if (!hits) break;
-  }
-  CHECK(tk_input_expand("/no/such/file", &list, &error) == TK_IO);
-  CHECK(strstr(error.message, "/no/such/file"));
-  snprintf(command, sizeof command, "rm -r %s", folder);
-  CHECK(system(command) == 0);
-}
-
 int main(void) {
   fault_memory_install();
   const struct check_case cases[] = {
@@ -409,7 +362,6 @@ int main(void) {
       CASE(empty_input_gives_no_batch),
       CASE(out_of_memory_is_reported_at_every_allocation),
       CASE(resuming_survives_out_of_memory),
-      CASE(folders_are_expanded_sorted_without_dot_files),
   };
   return check_run(cases, (int)(sizeof cases / sizeof cases[0]));
 }
