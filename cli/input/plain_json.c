@@ -377,22 +377,34 @@ static bool double_value(struct tk_text text, struct tk_value *value) {
 static bool marked_value(struct tk_plain *plain, const struct tk_attribute *member,
                          struct tk_value *value) {
   const struct tk_text text = {member->value.as.text, member->value.size};
-  if (member->value.type == TK_VALUE_KVLIST && tk_text_equals(member->key, "$kvlist")) {
-    *value = member->value;
-    return true;
-  }
   if (member->value.type != TK_VALUE_STRING) return false;
   if (tk_text_equals(member->key, "$bytes")) return bytes_value(plain, text, value);
   return tk_text_equals(member->key, "$double") && double_value(text, value);
 }
 
+/* {"$kvlist":{...}}: a list whose one key would otherwise mean something. */
+static bool enter_marked_list(struct tk_plain *plain) {
+  struct tk_json look = plain->json;
+  if (!tk_json_enter_object(&look)) return false;
+  if (!tk_text_equals(tk_raw_text(tk_json_key(&look)), "$kvlist")) return false;
+  if (tk_json_peek(&look) != TK_JSON_OBJECT) return false;
+  tk_json_skip(&look);
+  if (tk_json_next_member(&look) || look.expected) return false;
+  tk_json_enter_object(&plain->json);
+  tk_json_key(&plain->json);
+  return true;
+}
+
 static struct tk_value object_value(struct tk_plain *plain) {
   const uint32_t begin = plain->builder->attributes.count;
+  const bool marked_list = enter_marked_list(plain);
   tk_plain_push_members(plain);
+  if (marked_list) tk_json_next_member(&plain->json);
   const struct tk_attributes members = tk_take_attributes(plain->builder, begin);
   struct tk_value value = {
       .type = TK_VALUE_KVLIST, .size = members.count, .as.members = members.items};
-  if (members.count == 1 && members.items[0].key.size > 0 && members.items[0].key.data[0] == '$') {
+  if (!marked_list && members.count == 1 && members.items[0].key.size > 0 &&
+      members.items[0].key.data[0] == '$') {
     struct tk_value marked;
     if (marked_value(plain, &members.items[0], &marked)) return marked;
   }
