@@ -2,7 +2,6 @@
  * tracekeep export: gives back, as OTLP in JSON or protobuf, what ingest took, or as much of it as
  * other formats can say. Streams: memory holds one trace and one message. */
 #include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +13,14 @@
 #include "cli/output/otlp_protobuf.h"
 #include "cli/output/out_file.h"
 #include "cli/output/trace_format.h"
-#include "cli/time_argument.h"
+#include "cli/trace_selection.h"
 #include "tracekeep/scan.h"
 
 enum { SPANS_PER_MESSAGE = 512 };
 
 struct export_options {
   const char *format;
-  struct tk_text_list traces;
-  const char *since;
-  const char *until;
+  struct tk_trace_selection selection;
   const char *output;
   const char *framing;
   const char *compress;
@@ -36,22 +33,7 @@ static const struct tk_option export_options[] = {
      .value = "otlp-json|otlp-json-pretty|otlp-proto|" TK_TRACE_FORMATS,
      .help = "default: otlp-json, one document per line",
      .offset = offsetof(struct export_options, format)},
-    {.name = "trace",
-     .letter = 't',
-     .type = TK_OPTION_LIST,
-     .value = "ID",
-     .help = "only this trace; may be repeated",
-     .offset = offsetof(struct export_options, traces)},
-    {.name = "since",
-     .type = TK_OPTION_TEXT,
-     .value = "TIME",
-     .help = "only traces with a span that starts at or after TIME",
-     .offset = offsetof(struct export_options, since)},
-    {.name = "until",
-     .type = TK_OPTION_TEXT,
-     .value = "TIME",
-     .help = "only traces with a span that starts before TIME",
-     .offset = offsetof(struct export_options, until)},
+    TK_TRACE_SELECTION_OPTIONS(export_options, selection),
     {.name = "output",
      .letter = 'o',
      .type = TK_OPTION_TEXT,
@@ -236,7 +218,7 @@ static int export_to(struct tk_store *store, const struct tk_scan_options *scan_
     return TK_EXIT_IO;
   }
   report_losses(exporter);
-  if (exporter->trace_count < scan_options->trace_id_count) {
+  if (exporter->trace_count < scan_options->trace_id_count && !exporter->options->selection.where) {
     tk_complain("%llu of %zu traces are not in %s",
                 (unsigned long long)(scan_options->trace_id_count - exporter->trace_count),
                 scan_options->trace_id_count, store_name);
@@ -265,38 +247,27 @@ static int export_traces(struct tk_store *store, const struct tk_scan_options *s
   return exit_code;
 }
 
-static int export_store(struct tk_store *store, const struct export_options *options,
-                        const char *store_name) {
-  struct tk_scan_options scan_options = {.trace_id_count = options->traces.count};
-  sqlite3 *db = tk_store_database(store);
-  if (options->since &&
-      !tk_parse_time_argument(db, "since", options->since, &scan_options.since_unix_ns)) {
-    return TK_EXIT_USAGE;
-  }
-  if (options->until &&
-      !tk_parse_time_argument(db, "until", options->until, &scan_options.until_unix_ns)) {
-    return TK_EXIT_USAGE;
-  }
+static int export_selected(struct tk_store *store, const struct tk_selected_traces *selected,
+                           const struct export_options *options, const char *store_name) {
   FILE *out = options->output ? fopen(options->output, "wb") : stdout;
   if (!out) {
     tk_complain("%s: cannot open: %s", options->output, strerror(errno));
     return TK_EXIT_IO;
   }
-  uint8_t(*ids)[16] = NULL;
-  if (options->traces.count > 0) {
-    ids = tk_need_memory(malloc(options->traces.count * sizeof *ids));
-    for (size_t i = 0; i < options->traces.count; i++) {
-      const char *text = options->traces.items[i];
-      tk_trace_id_parse((struct tk_text){text, (uint32_t)strlen(text)}, ids[i]);
-    }
-  }
-  scan_options.trace_ids = (const uint8_t(*)[16])ids;
-  int exit_code = export_traces(store, &scan_options, options, out, store_name);
-  free(ids);
+  int exit_code = export_traces(store, &selected->scan, options, out, store_name);
   if (options->output && fclose(out) != 0 && exit_code == TK_EXIT_OK) {
     tk_complain("%s: cannot write: %s", options->output, strerror(errno));
     exit_code = TK_EXIT_IO;
   }
+  return exit_code;
+}
+
+static int export_store(struct tk_store *store, const struct export_options *options,
+                        const char *store_name) {
+  struct tk_selected_traces selected = {.id_count = 0};
+  int exit_code = tk_select_traces(store, &options->selection, &selected);
+  if (exit_code == TK_EXIT_OK) exit_code = export_selected(store, &selected, options, store_name);
+  tk_selected_traces_reset(&selected);
   return exit_code;
 }
 
@@ -309,7 +280,7 @@ static int run_export(const struct tk_command *command, int argc, char **argv) {
     if (store) exit_code = export_store(store, &options, argv[0]);
     tk_store_close(store);
   }
-  tk_text_list_reset(&options.traces);
+  tk_text_list_reset(&options.selection.traces);
   return exit_code;
 }
 
@@ -326,7 +297,8 @@ const struct tk_command tk_cmd_export = {
         "formats\n"
         "can (docs/formats.md has the table); csv is one row a span for spreadsheets and data "
         "frames.\n"
-        "TIME is a time such as 2026-11-20T13:00:00Z, -1h, or unix nanoseconds.",
+        "TIME is a time such as 2026-11-20T13:00:00Z, -1h, or unix nanoseconds. SQL is an\n"
+        "expression over columns of `spans`, such as \"status = 'error'\".",
     .examples =
         "  tracekeep export traces.db > all.jsonl\n"
         "  tracekeep export traces.db --since -1h -o last-hour.jsonl.zst\n"

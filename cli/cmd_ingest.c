@@ -16,6 +16,7 @@
 #include "cli/interrupt.h"
 #include "cli/messages.h"
 #include "cli/progress.h"
+#include "cli/time_argument.h"
 #include "tracekeep/store.h"
 
 enum { PROGRESS_CANDIDATES = 16 };
@@ -275,9 +276,8 @@ static bool check_following(const struct ingest_arguments *arguments, char **pat
     return false;
   }
   if (arguments->commit_interval &&
-      !tk_follow_parse_interval(arguments->commit_interval, commit_interval_ms)) {
-    tk_complain("ingest: --commit-interval: expected a time such as 2s, 500ms or 1m, not '%s'",
-                arguments->commit_interval);
+      !tk_parse_interval_argument("commit-interval", arguments->commit_interval,
+                                  commit_interval_ms)) {
     return false;
   }
   return true;

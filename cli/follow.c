@@ -72,21 +72,6 @@ static int64_t now_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-bool tk_follow_parse_interval(const char *text, uint64_t *ms_out) {
-  static const struct {
-    const char *unit;
-    uint64_t ms;
-  } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-  const size_t digits = strspn(text, "0123456789");
-  if (digits == 0 || digits > 9) return false;
-  for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-    if (strcmp(text + digits, units[i].unit) != 0) continue;
-    *ms_out = strtoull(text, NULL, 10) * units[i].ms;
-    return true;
-  }
-  return false;
-}
-
 /* ---- which files there are ---- */
 
 static void close_input(struct followed *file) {

@@ -15,9 +15,6 @@ struct tk_follow_options {
   bool quiet;
 };
 
-/** "2s", "500ms", "1m", "1h". False: it makes no sense. */
-bool tk_follow_parse_interval(const char *text, uint64_t *ms_out);
-
 /** Ingests the files that `paths` stand for (as tk_input_files_list with `following`), and what is
  * added to them, until tk_interrupted(): then TK_OK. Input that cannot be read is complained about
  * and counted in *summary; a failure is one of the store. TK_BUSY is not: it waits, and goes on

@@ -8,6 +8,21 @@
 
 #include "cli/messages.h"
 
+bool tk_parse_interval_argument(const char *option, const char *text, uint64_t *ms_out) {
+  static const struct {
+    const char *unit;
+    uint64_t ms;
+  } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+  const size_t digits = strspn(text, "0123456789");
+  for (size_t i = 0; digits > 0 && digits < 10 && i < sizeof units / sizeof units[0]; i++) {
+    if (strcmp(text + digits, units[i].unit) != 0) continue;
+    *ms_out = strtoull(text, NULL, 10) * units[i].ms;
+    return true;
+  }
+  tk_complain("--%s: expected a length of time such as 500ms, 2s or 5m, not '%s'", option, text);
+  return false;
+}
+
 bool tk_parse_time_argument(sqlite3 *db, const char *option, const char *text,
                             uint64_t *unix_ns_out) {
   sqlite3_stmt *statement = NULL;

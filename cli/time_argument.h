@@ -12,4 +12,7 @@ struct sqlite3;
 bool tk_parse_time_argument(struct sqlite3 *db, const char *option, const char *text,
                             uint64_t *unix_ns_out);
 
+/** A length of time: "500ms", "2s", "5m", "1h". Complains as above. */
+bool tk_parse_interval_argument(const char *option, const char *text, uint64_t *ms_out);
+
 #endif

@@ -3,7 +3,7 @@
 
 _tracekeep() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands='ingest query trace info export check inspect help'
+  local commands='ingest query trace info export replay check inspect help'
   local options='' choices=''
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
@@ -15,17 +15,19 @@ _tracekeep() {
     query) options='--format --file --param --no-headings --help' ;;
     trace) options='--attributes --events --max-depth --limit --width --ascii --help' ;;
     info) options='--format --help' ;;
-    export) options='--format --trace --since --until --output --framing --compress --help' ;;
+    export) options='--format --trace --where --since --until --output --framing --compress --help' ;;
+    replay) options='--trace --where --since --until --header --json --compress --batch-bytes --rate --retry-for --keep-going --resume --dry-run --quiet --output-format --help' ;;
     check) options='--quiet --help' ;;
     inspect) options='--format --threads --output-format --help' ;;
     help) choices=$commands ;;
   esac
   case ${COMP_WORDS[1]}:$previous in
     query:--format | query:-f) choices='table csv json ndjson markdown' ;;
-    info:--format | info:-f | ingest:--output-format | inspect:--output-format) choices='text json' ;;
+    info:--format | info:-f | ingest:--output-format | replay:--output-format | inspect:--output-format) choices='text json' ;;
     export:--format | export:-f) choices='otlp-json otlp-json-pretty otlp-proto jaeger zipkin ndjson csv' ;;
     export:--framing) choices='length varint bare' ;;
     export:--compress) choices='none zstd' ;;
+    replay:--compress) choices='gzip none' ;;
   esac
   if [[ $choices ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$current")
