@@ -12,16 +12,8 @@
 #include <string.h>
 
 #include "cli/input/otlp_json.h"
+#include "cli/input/otlp_protobuf_decoder.h"
 #include "cli/input/span_repair.h"
-#include "cli/input/wire_format.h"
-
-struct decoder {
-  struct tk_batch_builder *builder;
-  uint32_t span_index; /* in the record */
-  uint32_t value_depth;
-  const char *expected; /* of the fault that is being handled, NULL: none */
-  const uint8_t *error_at;
-};
 
 /* Lists grow on the builder's stacks; these are their sizes before a message began. */
 struct list_begins {
@@ -42,7 +34,8 @@ struct field_row {
   uint8_t type; /* enum tk_wire_type */
   uint8_t form; /* enum field_form */
   uint16_t offset;
-  bool (*decode)(struct decoder *decoder, void *draft, const struct tk_wire_field *field);
+  bool (*decode)(struct tk_protobuf_decoder *decoder, void *draft,
+                 const struct tk_wire_field *field);
 };
 
 struct message {
@@ -53,23 +46,7 @@ struct message {
   const struct field_row *far_row;
 };
 
-static struct tk_text text_of(const struct tk_wire_field *field) {
-  return (struct tk_text){(const char *)field->data, field->size};
-}
-
 /* ---- faults ---- */
-
-static bool fail(struct decoder *decoder, const char *expected, const uint8_t *at) {
-  if (!decoder->expected) {
-    decoder->expected = expected;
-    decoder->error_at = at;
-  }
-  return false;
-}
-
-static bool finish_wire(struct decoder *decoder, const struct tk_wire *wire) {
-  return wire->expected ? fail(decoder, wire->expected, wire->error_at) : true;
-}
 
 static struct list_begins note_lists(const struct tk_batch_builder *builder) {
   return (struct list_begins){builder->attributes.count, builder->values.count,
@@ -85,7 +62,8 @@ static void cut_lists(struct tk_batch_builder *builder, struct list_begins begin
 }
 
 /* The fault becomes an issue about the message `raw`, and is over. */
-static void report_fault(struct decoder *decoder, const char *message, struct tk_text raw) {
+static void report_fault(struct tk_protobuf_decoder *decoder, const char *message,
+                         struct tk_text raw) {
   const struct tk_record_place *place = &decoder->builder->place;
   const uint64_t at = (uint64_t)((const char *)decoder->error_at - place->text);
   decoder->builder->batch->rejected_count++;
@@ -99,31 +77,10 @@ static void report_fault(struct decoder *decoder, const char *message, struct tk
 
 /* ---- fields ---- */
 
-static void keep_field(struct decoder *decoder, const struct tk_wire *wire,
+static void keep_field(struct tk_protobuf_decoder *decoder, const struct tk_wire *wire,
                        const struct tk_wire_field *field) {
   tk_builder_push_bytes(decoder->builder, (const char *)field->begin,
                         (size_t)(wire->at - field->begin));
-}
-
-static void report_unknown(struct decoder *decoder, const struct tk_wire *wire,
-                           const struct tk_wire_field *field, const char *message, bool kept) {
-  const struct tk_text raw = {(const char *)field->begin, (uint32_t)(wire->at - field->begin)};
-  tk_builder_issue(decoder->builder, TK_RULE_PROTOBUF_UNKNOWN_FIELD, raw,
-                   "%s has no field %u of wire type %u; %s", message, (unsigned)field->number,
-                   (unsigned)field->type, kept ? "kept as it is" : "not stored");
-}
-
-static struct tk_text decode_text(struct decoder *decoder, const struct tk_wire_field *field) {
-  struct tk_json_string string = {.data = (const char *)field->data, .size = field->size};
-  uint64_t word, seen = 0;
-  uint32_t i = 0;
-  for (; i + 8 <= field->size; i += 8) {
-    memcpy(&word, field->data + i, 8);
-    seen |= word;
-  }
-  for (; i < field->size; i++) seen |= (uint64_t)field->data[i];
-  string.non_ascii = (seen & 0x8080808080808080u) != 0;
-  return tk_builder_string(decoder->builder, string);
 }
 
 static void store_number(char *target, uint64_t value, size_t size) {
@@ -135,14 +92,14 @@ static void store_number(char *target, uint64_t value, size_t size) {
   }
 }
 
-static bool apply_field(struct decoder *decoder, const struct field_row *row, void *draft,
-                        const struct tk_wire_field *field) {
+static bool apply_field(struct tk_protobuf_decoder *decoder, const struct field_row *row,
+                        void *draft, const struct tk_wire_field *field) {
   char *target = (char *)draft + row->offset;
   struct tk_text text;
   switch ((enum field_form)row->form) {
     case FORM_TEXT:
     case FORM_ID:
-      text = row->form == FORM_ID ? text_of(field) : decode_text(decoder, field);
+      text = row->form == FORM_ID ? tk_protobuf_raw(field) : tk_protobuf_text(decoder, field);
       memcpy(target, &text, sizeof text);
       return true;
     case FORM_32:
@@ -166,7 +123,7 @@ static const struct field_row *find_row(const struct message *message, uint32_t 
 }
 
 /* Decodes all fields into `draft`; unknown ones go to the builder's residual. */
-static bool decode_message(struct decoder *decoder, const struct message *message,
+static bool decode_message(struct tk_protobuf_decoder *decoder, const struct message *message,
                            const struct tk_wire_field *whole, void *draft) {
   struct tk_wire wire = tk_wire_of(whole->data, whole->size);
   struct tk_wire_field field;
@@ -178,16 +135,17 @@ static bool decode_message(struct decoder *decoder, const struct message *messag
     }
     keep_field(decoder, &wire, &field);
     if (row->form != FORM_KEPT || row->type != field.type) {
-      report_unknown(decoder, &wire, &field, message->name, true);
+      tk_protobuf_report_unknown(decoder, &wire, &field, message->name, true);
     }
   }
-  return finish_wire(decoder, &wire);
+  return tk_protobuf_finish(decoder, &wire);
 }
 
 /* ---- lists of a finished message ---- */
 
-static const void *join(struct decoder *decoder, const void *first, uint32_t first_count,
-                        const void *second, uint32_t second_count, size_t item_size) {
+static const void *join(struct tk_protobuf_decoder *decoder, const void *first,
+                        uint32_t first_count, const void *second, uint32_t second_count,
+                        size_t item_size) {
   if (first_count == 0) return second;
   if (second_count == 0) return first;
   char *joined = tk_arena_alloc(&decoder->builder->batch->arena,
@@ -202,7 +160,7 @@ static const void *join(struct decoder *decoder, const void *first, uint32_t fir
 }
 
 /* Takes the attributes since `begin`, behind those of an earlier occurrence of the message. */
-static void take_attributes(struct decoder *decoder, uint32_t begin,
+static void take_attributes(struct tk_protobuf_decoder *decoder, uint32_t begin,
                             struct tk_attributes *attributes) {
   struct tk_stack *stack = &decoder->builder->attributes;
   const uint32_t count = stack->count - begin;
@@ -213,7 +171,8 @@ static void take_attributes(struct decoder *decoder, uint32_t begin,
   if (!decoder->builder->out_of_memory) attributes->count += count;
 }
 
-static void take_residual(struct decoder *decoder, uint32_t begin, struct tk_residual *residual) {
+static void take_residual(struct tk_protobuf_decoder *decoder, uint32_t begin,
+                          struct tk_residual *residual) {
   struct tk_stack *stack = &decoder->builder->residual;
   const uint32_t size = stack->count - begin;
   const void *data = tk_builder_take(decoder->builder, stack, begin, 1);
@@ -224,165 +183,6 @@ static void take_residual(struct decoder *decoder, uint32_t begin, struct tk_res
   residual->format = TK_RESIDUAL_PROTOBUF;
 }
 
-/* ---- attribute values ---- */
-
-enum { ANY_STRING = 1, ANY_BOOL, ANY_INT, ANY_DOUBLE, ANY_ARRAY, ANY_KVLIST, ANY_BYTES };
-
-static bool decode_any_value(struct decoder *decoder, const struct tk_wire_field *whole,
-                             struct tk_value *value);
-static bool decode_attribute(struct decoder *decoder, const struct tk_wire_field *whole,
-                             uint32_t list);
-
-static bool decode_array_items(struct decoder *decoder, const struct tk_wire_field *whole) {
-  struct tk_wire wire = tk_wire_of(whole->data, whole->size);
-  struct tk_wire_field field;
-  while (tk_wire_next(&wire, &field)) {
-    struct tk_value value = {0};
-    if (field.number != 1 || field.type != TK_WIRE_BYTES) {
-      report_unknown(decoder, &wire, &field, "ArrayValue", false);
-      continue;
-    }
-    if (!decode_any_value(decoder, &field, &value)) return false;
-    struct tk_value *item =
-        tk_builder_push(decoder->builder, &decoder->builder->values, sizeof value);
-    if (item) *item = value;
-  }
-  return finish_wire(decoder, &wire);
-}
-
-static bool decode_members(struct decoder *decoder, const struct tk_wire_field *whole) {
-  struct tk_wire wire = tk_wire_of(whole->data, whole->size);
-  struct tk_wire_field field;
-  while (tk_wire_next(&wire, &field)) {
-    if (field.number != 1 || field.type != TK_WIRE_BYTES) {
-      report_unknown(decoder, &wire, &field, "KeyValueList", false);
-    } else if (!decode_attribute(decoder, &field, 0)) {
-      return false;
-    }
-  }
-  return finish_wire(decoder, &wire);
-}
-
-/* A list's items stay on the stacks until the AnyValue ends: another occurrence adds to them. */
-static bool decode_list(struct decoder *decoder, const struct tk_wire_field *field) {
-  if (decoder->value_depth >= TK_PROTOBUF_VALUE_DEPTH_LIMIT) {
-    return fail(decoder, "attribute values nested less deeply", field->begin);
-  }
-  decoder->value_depth++;
-  const bool decoded = field->number == ANY_ARRAY ? decode_array_items(decoder, field)
-                                                  : decode_members(decoder, field);
-  decoder->value_depth--;
-  return decoded;
-}
-
-static struct tk_value decode_scalar(struct decoder *decoder, const struct tk_wire_field *field) {
-  struct tk_value value = {0};
-  struct tk_text text;
-  switch (field->number) {
-    case ANY_STRING:
-      text = decode_text(decoder, field);
-      return (struct tk_value){.type = TK_VALUE_STRING, .size = text.size, .as.text = text.data};
-    case ANY_BYTES:
-      text = tk_builder_copy(decoder->builder, (const char *)field->data, field->size);
-      return (struct tk_value){.type = TK_VALUE_BYTES, .size = text.size, .as.text = text.data};
-    case ANY_BOOL:
-      return (struct tk_value){.type = TK_VALUE_BOOL, .as.integer = field->value != 0};
-    case ANY_INT:
-      return (struct tk_value){.type = TK_VALUE_INT, .as.integer = (int64_t)field->value};
-    case ANY_DOUBLE:
-      value.type = TK_VALUE_DOUBLE;
-      memcpy(&value.as.real, &field->value, sizeof value.as.real);
-      return value;
-    default:
-      return value;
-  }
-}
-
-static bool is_value_member(const struct tk_wire_field *field) {
-  static const uint8_t types[] = {
-      [ANY_STRING] = TK_WIRE_BYTES,   [ANY_BOOL] = TK_WIRE_VARINT, [ANY_INT] = TK_WIRE_VARINT,
-      [ANY_DOUBLE] = TK_WIRE_FIXED64, [ANY_ARRAY] = TK_WIRE_BYTES, [ANY_KVLIST] = TK_WIRE_BYTES,
-      [ANY_BYTES] = TK_WIRE_BYTES};
-  return field->number < sizeof types && types[field->number] == field->type;
-}
-
-/* The last member wins; only a list that follows one of its kind is merged with it. */
-static bool decode_any_value(struct decoder *decoder, const struct tk_wire_field *whole,
-                             struct tk_value *value) {
-  struct tk_batch_builder *builder = decoder->builder;
-  const uint32_t values = builder->values.count, attributes = builder->attributes.count;
-  struct tk_wire wire = tk_wire_of(whole->data, whole->size);
-  struct tk_wire_field field;
-  while (tk_wire_next(&wire, &field)) {
-    if (!is_value_member(&field)) {
-      report_unknown(decoder, &wire, &field, "AnyValue", false);
-      continue;
-    }
-    const uint32_t list_type = field.number == ANY_ARRAY    ? TK_VALUE_ARRAY
-                               : field.number == ANY_KVLIST ? TK_VALUE_KVLIST
-                                                            : TK_VALUE_EMPTY;
-    if (list_type == TK_VALUE_EMPTY || value->type != list_type) {
-      builder->values.count = values;
-      builder->attributes.count = attributes;
-    }
-    if (list_type == TK_VALUE_EMPTY) {
-      *value = decode_scalar(decoder, &field);
-    } else {
-      *value = (struct tk_value){.type = list_type};
-      if (!decode_list(decoder, &field)) return false;
-    }
-  }
-  if (value->type == TK_VALUE_ARRAY) {
-    value->size = builder->values.count - values;
-    value->as.items = tk_builder_take(builder, &builder->values, values, sizeof(struct tk_value));
-  } else if (value->type == TK_VALUE_KVLIST) {
-    value->size = builder->attributes.count - attributes;
-    value->as.members =
-        tk_builder_take(builder, &builder->attributes, attributes, sizeof(struct tk_attribute));
-  }
-  return finish_wire(decoder, &wire);
-}
-
-static struct tk_text decode_key(struct decoder *decoder, const struct tk_wire_field *field,
-                                 uint32_t list) {
-  struct tk_json_string key = {.data = (const char *)field->data, .size = field->size};
-  bool repeated;
-  for (uint32_t i = 0; i < key.size; i++) key.non_ascii |= (uint8_t)key.data[i] >> 7;
-  if (list == 0) return tk_builder_string(decoder->builder, key);
-  const struct tk_text text = tk_builder_key(decoder->builder, key, list, &repeated);
-  if (repeated) {
-    tk_builder_issue(decoder->builder, TK_RULE_ATTR_DUPLICATE_KEY, text_of(field),
-                     "the key `%.*s` occurs twice in one list of attributes; kept both",
-                     (int)(text.size < 80 ? text.size : 80), text.data);
-  }
-  return text;
-}
-
-/* Pushes one KeyValue. `list`: see tk_builder_key; 0: repeated keys are of no interest. */
-static bool decode_attribute(struct decoder *decoder, const struct tk_wire_field *whole,
-                             uint32_t list) {
-  struct tk_attribute attribute = {.key.data = ""};
-  struct tk_wire wire = tk_wire_of(whole->data, whole->size);
-  struct tk_wire_field field;
-  while (tk_wire_next(&wire, &field)) {
-    if (field.number == 1 && field.type == TK_WIRE_BYTES) {
-      attribute.key = decode_key(decoder, &field, list);
-    } else if (field.number == 2 && field.type == TK_WIRE_BYTES) {
-      if (!decode_any_value(decoder, &field, &attribute.value)) return false;
-    } else {
-      report_unknown(decoder, &wire, &field, "KeyValue", false);
-    }
-  }
-  if (attribute.key.size == 0) {
-    tk_builder_issue(decoder->builder, TK_RULE_ATTR_EMPTY_KEY, text_of(whole),
-                     "expected an attribute with a key");
-  }
-  struct tk_attribute *item =
-      tk_builder_push(decoder->builder, &decoder->builder->attributes, sizeof attribute);
-  if (item) *item = attribute;
-  return finish_wire(decoder, &wire);
-}
-
 /* ---- events, links, status ---- */
 
 struct event_draft {
@@ -390,10 +190,11 @@ struct event_draft {
   struct tk_event event;
 };
 
-static bool add_attribute(struct decoder *decoder, void *draft, const struct tk_wire_field *field) {
+static bool add_attribute(struct tk_protobuf_decoder *decoder, void *draft,
+                          const struct tk_wire_field *field) {
   uint32_t list;
   memcpy(&list, draft, sizeof list);
-  return decode_attribute(decoder, field, list);
+  return tk_protobuf_attribute(decoder, field, list);
 }
 
 #define AT(draft, member) (uint16_t) offsetof(struct draft, member)
@@ -439,7 +240,8 @@ static const struct message event_message = MESSAGE("Event", event_rows);
 static const struct message link_message = MESSAGE("Link", link_rows);
 static const struct message status_message = MESSAGE("Status", status_rows);
 
-static bool add_event(struct decoder *decoder, void *draft, const struct tk_wire_field *field) {
+static bool add_event(struct tk_protobuf_decoder *decoder, void *draft,
+                      const struct tk_wire_field *field) {
   struct tk_batch_builder *builder = decoder->builder;
   struct event_draft event = {.list = tk_builder_begin_keys(builder), .event.name.data = ""};
   const struct list_begins begins = note_lists(builder);
@@ -452,7 +254,8 @@ static bool add_event(struct decoder *decoder, void *draft, const struct tk_wire
   return true;
 }
 
-static bool add_link(struct decoder *decoder, void *draft, const struct tk_wire_field *field) {
+static bool add_link(struct tk_protobuf_decoder *decoder, void *draft,
+                     const struct tk_wire_field *field) {
   struct tk_batch_builder *builder = decoder->builder;
   struct link_draft link = {.list = tk_builder_begin_keys(builder),
                             .link.trace_state.data = "",
@@ -477,7 +280,8 @@ static void write_long_varint(uint8_t bytes[5], uint32_t number) {
 }
 
 /* What a status does not know is kept as one more status of the span: readers merge the two. */
-static bool merge_status(struct decoder *decoder, void *draft, const struct tk_wire_field *field) {
+static bool merge_status(struct tk_protobuf_decoder *decoder, void *draft,
+                         const struct tk_wire_field *field) {
   struct span_draft *span = draft;
   struct tk_stack *residual = &decoder->builder->residual;
   uint8_t head[6] = {15 << 3 | TK_WIRE_BYTES};
@@ -534,7 +338,7 @@ static bool is_other_signal(const struct tk_wire_field *whole) {
   return has_odd_id && !has_id;
 }
 
-static void take_span_lists(struct decoder *decoder, struct list_begins begins,
+static void take_span_lists(struct tk_protobuf_decoder *decoder, struct list_begins begins,
                             struct tk_span *span) {
   struct tk_batch_builder *builder = decoder->builder;
   take_attributes(decoder, begins.attributes, &span->attributes);
@@ -545,7 +349,8 @@ static void take_span_lists(struct decoder *decoder, struct list_begins begins,
   take_residual(decoder, begins.residual, &span->residual);
 }
 
-static void finish_span(struct decoder *decoder, struct span_draft *draft, struct tk_text raw) {
+static void finish_span(struct tk_protobuf_decoder *decoder, struct span_draft *draft,
+                        struct tk_text raw) {
   struct tk_batch_builder *builder = decoder->builder;
   struct tk_span *span = &draft->span;
   if (draft->status_deprecated_code != 0 && span->status_code == TK_STATUS_UNSET) {
@@ -561,7 +366,7 @@ static void finish_span(struct decoder *decoder, struct span_draft *draft, struc
   if (item) *item = *span;
 }
 
-static void decode_span(struct decoder *decoder, const struct tk_resource *resource,
+static void decode_span(struct tk_protobuf_decoder *decoder, const struct tk_resource *resource,
                         const struct tk_scope *scope, const struct tk_wire_field *field) {
   static const struct tk_text none = {"", 0};
   struct tk_batch_builder *builder = decoder->builder;
@@ -573,17 +378,17 @@ static void decode_span(struct decoder *decoder, const struct tk_resource *resou
                              .parent_id = none,
                              .span = {.name = none, .resource = resource, .scope = scope}};
   if (!decode_message(decoder, &span_message, field, &draft)) {
-    report_fault(decoder, "Span", text_of(field));
+    report_fault(decoder, "Span", tk_protobuf_raw(field));
     cut_lists(builder, begins);
   } else if (draft.span.start_unix_ns == 0 && draft.span.end_unix_ns == 0 &&
              is_other_signal(field)) {
     builder->issues.count = issue_count;
     cut_lists(builder, begins);
-    tk_builder_issue(builder, TK_RULE_RECORD_NOT_TRACE, text_of(field),
+    tk_builder_issue(builder, TK_RULE_RECORD_NOT_TRACE, tk_protobuf_raw(field),
                      "a log record or metric, not a span");
   } else {
     take_span_lists(decoder, begins, &draft.span);
-    finish_span(decoder, &draft, text_of(field));
+    finish_span(decoder, &draft, tk_protobuf_raw(field));
   }
   decoder->span_index++;
 }
@@ -610,16 +415,15 @@ struct scope_spans_draft {
 };
 
 /* A scope or resource that is damaged is kept as far as it goes: spans point to it. */
-static bool merge_scope(struct decoder *decoder, void *draft, const struct tk_wire_field *field) {
+static bool merge_scope(struct tk_protobuf_decoder *decoder, void *draft,
+                        const struct tk_wire_field *field) {
   const struct scope_spans_draft *outer = draft;
   const struct list_begins begins = note_lists(decoder->builder);
   struct scope_draft scope = {.list = tk_builder_begin_keys(decoder->builder),
                               .filled = *outer->scope};
-  const uint32_t values = decoder->builder->values.count;
   scope.filled.absent = 0;
   if (!decode_message(decoder, &scope_message, field, &scope)) {
-    report_fault(decoder, "InstrumentationScope", text_of(field));
-    decoder->builder->values.count = values;
+    report_fault(decoder, "InstrumentationScope", tk_protobuf_raw(field));
   }
   take_attributes(decoder, begins.attributes, &scope.filled.attributes);
   take_residual(decoder, begins.residual, &scope.filled.residual);
@@ -627,10 +431,11 @@ static bool merge_scope(struct decoder *decoder, void *draft, const struct tk_wi
   return true;
 }
 
-static bool add_span(struct decoder *decoder, void *draft, const struct tk_wire_field *field) {
+static bool add_span(struct tk_protobuf_decoder *decoder, void *draft,
+                     const struct tk_wire_field *field) {
   const struct scope_spans_draft *outer = draft;
   decode_span(decoder, outer->resource, outer->scope, field);
-  return !decoder->builder->out_of_memory || fail(decoder, "memory", field->begin);
+  return !decoder->builder->out_of_memory || tk_protobuf_fail(decoder, "memory", field->begin);
 }
 
 static const struct field_row scope_spans_rows[] = {
@@ -658,7 +463,7 @@ struct resource_spans_draft {
   struct tk_text schema_url;
 };
 
-static bool merge_resource(struct decoder *decoder, void *draft,
+static bool merge_resource(struct tk_protobuf_decoder *decoder, void *draft,
                            const struct tk_wire_field *field) {
   const struct resource_spans_draft *outer = draft;
   const struct list_begins begins = note_lists(decoder->builder);
@@ -666,8 +471,7 @@ static bool merge_resource(struct decoder *decoder, void *draft,
                                     .filled = *outer->resource};
   resource.filled.absent = 0;
   if (!decode_message(decoder, &resource_message, field, &resource)) {
-    report_fault(decoder, "Resource", text_of(field));
-    decoder->builder->values.count = begins.values;
+    report_fault(decoder, "Resource", tk_protobuf_raw(field));
   }
   take_attributes(decoder, begins.attributes, &resource.filled.attributes);
   take_residual(decoder, begins.residual, &resource.filled.residual);
@@ -675,23 +479,23 @@ static bool merge_resource(struct decoder *decoder, void *draft,
   return true;
 }
 
-static void *allocate(struct decoder *decoder, size_t size) {
+static void *allocate(struct tk_protobuf_decoder *decoder, size_t size) {
   void *memory = tk_arena_alloc(&decoder->builder->batch->arena, size);
   if (!memory) decoder->builder->out_of_memory = true;
   return memory;
 }
 
 /* The scope is allocated before its spans and filled whenever its turn comes: so is a resource. */
-static bool add_scope_spans(struct decoder *decoder, void *draft,
+static bool add_scope_spans(struct tk_protobuf_decoder *decoder, void *draft,
                             const struct tk_wire_field *field) {
   const struct resource_spans_draft *outer = draft;
   const uint32_t residual = decoder->builder->residual.count;
   struct scope_spans_draft inner = {.scope = allocate(decoder, sizeof *inner.scope),
                                     .resource = outer->resource};
-  if (!inner.scope) return fail(decoder, "memory", field->begin);
+  if (!inner.scope) return tk_protobuf_fail(decoder, "memory", field->begin);
   *inner.scope = (struct tk_scope){.absent = 1};
   if (!decode_message(decoder, &scope_spans_message, field, &inner)) {
-    report_fault(decoder, "ScopeSpans", text_of(field));
+    report_fault(decoder, "ScopeSpans", tk_protobuf_raw(field));
   }
   inner.scope->schema_url = inner.schema_url;
   take_residual(decoder, residual, &inner.scope->outer_residual);
@@ -713,7 +517,7 @@ static bool is_superseded(const struct tk_wire_field *whole) {
   return false;
 }
 
-static bool add_legacy_spans(struct decoder *decoder, void *draft,
+static bool add_legacy_spans(struct tk_protobuf_decoder *decoder, void *draft,
                              const struct tk_wire_field *field) {
   const struct resource_spans_draft *outer = draft;
   if (is_superseded(outer->whole)) {
@@ -721,7 +525,7 @@ static bool add_legacy_spans(struct decoder *decoder, void *draft,
     keep_field(decoder, &wire, field);
     return true;
   }
-  tk_builder_issue(decoder->builder, TK_RULE_PROTOBUF_LEGACY_FIELD, text_of(field),
+  tk_builder_issue(decoder->builder, TK_RULE_PROTOBUF_LEGACY_FIELD, tk_protobuf_raw(field),
                    "instrumentation_library_spans (field 1000); read as scope_spans");
   return add_scope_spans(decoder, draft, field);
 }
@@ -731,7 +535,8 @@ static const struct message resource_spans_message = {
     "ResourceSpans", resource_spans_rows,
     sizeof resource_spans_rows / sizeof resource_spans_rows[0], 1000, &legacy_row};
 
-static void decode_resource_spans(struct decoder *decoder, const struct tk_wire_field *field) {
+static void decode_resource_spans(struct tk_protobuf_decoder *decoder,
+                                  const struct tk_wire_field *field) {
   struct tk_batch_builder *builder = decoder->builder;
   const struct list_begins begins = note_lists(builder);
   struct resource_spans_draft draft = {.whole = field,
@@ -739,7 +544,7 @@ static void decode_resource_spans(struct decoder *decoder, const struct tk_wire_
   if (!draft.resource) return;
   *draft.resource = (struct tk_resource){.absent = 1};
   if (!decode_message(decoder, &resource_spans_message, field, &draft)) {
-    report_fault(decoder, "ResourceSpans", text_of(field));
+    report_fault(decoder, "ResourceSpans", tk_protobuf_raw(field));
   }
   draft.resource->schema_url = draft.schema_url;
   take_residual(decoder, begins.residual, &draft.resource->outer_residual);
@@ -749,17 +554,17 @@ static void decode_resource_spans(struct decoder *decoder, const struct tk_wire_
 /* ---- records ---- */
 
 /* Fields of TracesData itself, which has one; nothing holds what is unknown there. */
-static void decode_document(struct decoder *decoder, const struct tk_record *record) {
+static void decode_document(struct tk_protobuf_decoder *decoder, const struct tk_record *record) {
   struct tk_wire wire = tk_wire_of(record->text, record->size);
   struct tk_wire_field field;
   while (tk_wire_next(&wire, &field) && !decoder->builder->out_of_memory) {
     if (field.number == 1 && field.type == TK_WIRE_BYTES) {
       decode_resource_spans(decoder, &field);
     } else {
-      report_unknown(decoder, &wire, &field, "TracesData", false);
+      tk_protobuf_report_unknown(decoder, &wire, &field, "TracesData", false);
     }
   }
-  if (finish_wire(decoder, &wire)) return;
+  if (tk_protobuf_finish(decoder, &wire)) return;
   report_fault(decoder, "TracesData", (struct tk_text){record->text, record->size});
 }
 
@@ -770,7 +575,7 @@ static bool is_json(const struct tk_record *record) {
 }
 
 void tk_otlp_protobuf_parse(struct tk_batch_builder *builder, const struct tk_record *record) {
-  struct decoder decoder = {.builder = builder};
+  struct tk_protobuf_decoder decoder = {.builder = builder};
   if (builder->out_of_memory) return;
   if (record->kind == TK_RECORD_WHOLE && is_json(record)) {
     tk_otlp_json_parse(builder, record);
