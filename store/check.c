@@ -65,18 +65,6 @@ static void integrity_row(struct check *check, sqlite3_stmt *statement) {
   if (text && strcmp(text, "ok") != 0) fault(check, "SQLite integrity check: %s", text);
 }
 
-static void content_row(struct check *check, sqlite3_stmt *statement) {
-  const uint64_t stored = (uint64_t)sqlite3_column_int64(statement, 2);
-  const void *content = sqlite3_column_blob(statement, 3);
-  const size_t size = (size_t)sqlite3_column_bytes(statement, 3);
-  const uint64_t actual = tk_hash64(content ? content : "", size);
-  if (actual == stored) return;
-  fault(check, "%s %lld: expected content with hash %016llx, found %016llx",
-        (const char *)sqlite3_column_text(statement, 0),
-        (long long)sqlite3_column_int64(statement, 1), (unsigned long long)stored,
-        (unsigned long long)actual);
-}
-
 static void stray_row(struct check *check, sqlite3_stmt *statement) {
   fault(check, "%s %lld belongs to no segment", (const char *)sqlite3_column_text(statement, 0),
         (long long)sqlite3_column_int64(statement, 1));
@@ -95,8 +83,6 @@ static enum tk_status check_tables(struct check *check, struct tk_error *error) 
     void (*row)(struct check *check, sqlite3_stmt *statement);
   } queries[] = {
       {"PRAGMA integrity_check", integrity_row},
-      {"SELECT 'resource', id, hash, content FROM tk_resource", content_row},
-      {"SELECT 'scope', id, hash, content FROM tk_scope", content_row},
       {"SELECT 'chunk', id FROM tk_chunk WHERE id >> 16 NOT IN (SELECT id FROM tk_segment)",
        stray_row},
       {"SELECT 'filter', id FROM tk_filter WHERE id >> 16 NOT IN (SELECT id FROM tk_segment)",
@@ -349,6 +335,10 @@ enum tk_status tk_store_check(struct tk_store *store, tk_check_report *report, v
     const bool readable = status == TK_OK;
     status = note(&check, status, &found);
     if (status != TK_OK && error) *error = found;
+    const char *damage;
+    for (uint32_t i = 0; readable && (damage = tk_reader_damage(check.reader, i)) != NULL; i++) {
+      fault(&check, "%s", damage);
+    }
     for (uint32_t i = 0; readable && i < check.reader->segment_count && status == TK_OK; i++) {
       status = check_segment(&check, i, error);
     }

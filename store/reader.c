@@ -56,7 +56,13 @@ struct entries {
   const void **items;
   uint32_t count;
   uint32_t capacity;
-  int64_t last_id;
+};
+
+/* A row of tk_resource (tk_scope) that cannot be read: segments that name it cannot either. */
+struct damaged_entry {
+  enum reader_statement which;
+  int64_t id;
+  const char *message;
 };
 
 struct tk_reader_state {
@@ -64,6 +70,9 @@ struct tk_reader_state {
   struct listed_segment *listed; /* as tk_reader.segments */
   bool loaded;                   /* `segments` is that of `generation` */
   struct entries resources, scopes;
+  int64_t last_resource, last_scope; /* ids that were read; INT64_MIN: none */
+  struct damaged_entry *damaged;
+  uint32_t damaged_count;
   struct tk_arena arena; /* of resources and scopes; they stay until close */
 };
 
@@ -150,7 +159,7 @@ enum tk_status tk_reader_load_filter(struct tk_reader *reader, int64_t filter_id
 
 /* ---- resources and scopes ---- */
 
-static bool add_entry(struct entries *entries, const void *item, int64_t id) {
+static bool add_entry(struct entries *entries, const void *item) {
   if (entries->count == entries->capacity) {
     const uint32_t capacity = entries->capacity ? entries->capacity * 2 : 64;
     const void **items = sqlite3_realloc64((void *)entries->items, capacity * sizeof *items);
@@ -159,7 +168,6 @@ static bool add_entry(struct entries *entries, const void *item, int64_t id) {
     entries->capacity = capacity;
   }
   entries->items[entries->count++] = item;
-  entries->last_id = id;
   return true;
 }
 
@@ -185,7 +193,7 @@ static enum tk_status add_resource(struct tk_reader_state *state, int64_t id, co
   enum tk_status status = tk_resource_decode(bytes, size, &state->arena, &stored->resource, error);
   if (status != TK_OK) return status;
   stored->service = find_service(&stored->resource);
-  return add_entry(&state->resources, stored, id) ? TK_OK : tk_nomem(error);
+  return add_entry(&state->resources, stored) ? TK_OK : tk_nomem(error);
 }
 
 static enum tk_status add_scope(struct tk_reader_state *state, int64_t id, const uint8_t *bytes,
@@ -195,7 +203,7 @@ static enum tk_status add_scope(struct tk_reader_state *state, int64_t id, const
   *stored = (struct tk_stored_scope){.id = id};
   enum tk_status status = tk_scope_decode(bytes, size, &state->arena, &stored->scope, error);
   if (status != TK_OK) return status;
-  return add_entry(&state->scopes, stored, id) ? TK_OK : tk_nomem(error);
+  return add_entry(&state->scopes, stored) ? TK_OK : tk_nomem(error);
 }
 
 /* The bytes are kept, because what is decoded points into them. */
@@ -208,29 +216,52 @@ static enum tk_status add_row(struct tk_reader_state *state, enum reader_stateme
   if (content.size > 0) memcpy(bytes, content.data, content.size);
 
   if (tk_hash64(bytes, content.size) != (uint64_t)sqlite3_column_int64(statement, 2)) {
-    return tk_corrupt(error, "%s %lld: its content does not have the stored hash",
-                      which == SELECT_RESOURCES ? "tk_resource" : "tk_scope", (long long)id);
+    return tk_corrupt(error, "its content does not have the stored hash");
   }
-  enum tk_status status = which == SELECT_RESOURCES
-                              ? add_resource(state, id, (const uint8_t *)bytes, content.size, error)
-                              : add_scope(state, id, (const uint8_t *)bytes, content.size, error);
-  if (status != TK_CORRUPT || !error) return status;
-  const struct tk_error cause = *error;
-  return tk_fail(error, status, "%s %lld: %s",
-                 which == SELECT_RESOURCES ? "tk_resource" : "tk_scope", (long long)id,
-                 cause.message);
+  return which == SELECT_RESOURCES
+             ? add_resource(state, id, (const uint8_t *)bytes, content.size, error)
+             : add_scope(state, id, (const uint8_t *)bytes, content.size, error);
 }
 
+static enum tk_status add_damaged(struct tk_reader_state *state, enum reader_statement which,
+                                  int64_t id, const struct tk_error *cause,
+                                  struct tk_error *error) {
+  struct tk_error named;
+  struct damaged_entry *grown =
+      sqlite3_realloc64(state->damaged, ((uint64_t)state->damaged_count + 1) * sizeof *grown);
+  if (!grown) return tk_nomem(error);
+  state->damaged = grown;
+  tk_fail(&named, TK_CORRUPT, "%s %lld: %s", which == SELECT_RESOURCES ? "tk_resource" : "tk_scope",
+          (long long)id, cause->message);
+  char *message = tk_arena_alloc_bytes(&state->arena, strlen(named.message) + 1);
+  if (!message) return tk_nomem(error);
+  memcpy(message, named.message, strlen(named.message) + 1);
+  state->damaged[state->damaged_count++] = (struct damaged_entry){which, id, message};
+  return TK_OK;
+}
+
+/* A damaged row is noted and reported where it is needed: what does not use it can be read. */
 static enum tk_status load_entries(struct tk_reader *reader, enum reader_statement which,
-                                   struct entries *entries, struct tk_error *error) {
+                                   int64_t *last_id, struct tk_error *error) {
   sqlite3_stmt *statement;
   int rc;
   enum tk_status status = prepare(reader, which, &statement, error);
   if (status != TK_OK) return status;
-  sqlite3_bind_int64(statement, 1, entries->count ? entries->last_id : INT64_MIN);
+  sqlite3_bind_int64(statement, 1, *last_id);
   while (status == TK_OK && (rc = sqlite3_step(statement)) != SQLITE_DONE) {
-    status = rc == SQLITE_ROW ? add_row(reader->state, which, statement, error)
-                              : fail_sqlite(reader, error);
+    struct tk_error cause = {{0}};
+    if (rc != SQLITE_ROW) {
+      status = fail_sqlite(reader, error);
+      break;
+    }
+    status = add_row(reader->state, which, statement, &cause);
+    const int64_t id = sqlite3_column_int64(statement, 0);
+    if (status == TK_CORRUPT) {
+      status = add_damaged(reader->state, which, id, &cause, error);
+    } else if (status != TK_OK && error) {
+      *error = cause;
+    }
+    if (status == TK_OK) *last_id = id;
   }
   sqlite3_reset(statement);
   return status;
@@ -281,6 +312,24 @@ void tk_reader_scopes(struct tk_reader *reader, const struct tk_stored_scope *co
                       uint32_t *count_out) {
   *list_out = (const struct tk_stored_scope *const *)reader->state->scopes.items;
   *count_out = reader->state->scopes.count;
+}
+
+const char *tk_reader_damage(const struct tk_reader *reader, uint32_t index) {
+  return index < reader->state->damaged_count ? reader->state->damaged[index].message : NULL;
+}
+
+/* Why there is no resource (scope) of this id. */
+static enum tk_status fail_missing(const struct tk_reader *reader, enum reader_statement which,
+                                   int64_t id, struct tk_error *error) {
+  const struct tk_reader_state *state = reader->state;
+  for (uint32_t i = 0; i < state->damaged_count; i++) {
+    const struct damaged_entry *damaged = &state->damaged[i];
+    if (damaged->which == which && damaged->id == id) {
+      return tk_corrupt(error, "%s", damaged->message);
+    }
+  }
+  return tk_corrupt(error, "%s %lld is missing", which == SELECT_RESOURCES ? "resource" : "scope",
+                    (long long)id);
 }
 
 /* ---- the list of segments ---- */
@@ -426,6 +475,8 @@ static void forget_entries(struct tk_reader *reader) {
   struct tk_reader_state *state = reader->state;
   state->resources.count = 0;
   state->scopes.count = 0;
+  state->damaged_count = 0;
+  state->last_resource = state->last_scope = INT64_MIN;
   for (uint32_t i = 0; i < reader->segment_count; i++) state->listed[i].ids_checked = false;
 }
 
@@ -436,8 +487,8 @@ enum tk_status tk_reader_refresh(struct tk_reader *reader, struct tk_error *erro
   if (status != TK_OK || (state->loaded && generation == reader->generation)) return status;
   if (generation < reader->generation) forget_entries(reader);
   state->loaded = false;
-  if ((status = load_entries(reader, SELECT_RESOURCES, &state->resources, error)) != TK_OK ||
-      (status = load_entries(reader, SELECT_SCOPES, &state->scopes, error)) != TK_OK ||
+  if ((status = load_entries(reader, SELECT_RESOURCES, &state->last_resource, error)) != TK_OK ||
+      (status = load_entries(reader, SELECT_SCOPES, &state->last_scope, error)) != TK_OK ||
       (status = load_segments(reader, error)) != TK_OK) {
     return status;
   }
@@ -456,7 +507,9 @@ enum tk_status tk_reader_open(sqlite3 *db, const char *schema, struct tk_reader 
   *reader = (struct tk_reader){.db = db};
   reader->schema = sqlite3_mprintf("%s", schema);
   reader->state = sqlite3_malloc64(sizeof *reader->state);
-  if (reader->state) *reader->state = (struct tk_reader_state){0};
+  if (reader->state) {
+    *reader->state = (struct tk_reader_state){.last_resource = INT64_MIN, .last_scope = INT64_MIN};
+  }
   enum tk_status status =
       reader->schema && reader->state ? tk_reader_refresh(reader, error) : tk_nomem(error);
   if (status != TK_OK) {
@@ -475,6 +528,7 @@ void tk_reader_close(struct tk_reader *reader) {
     free_listed(state->listed, reader->segment_count);
     sqlite3_free((void *)state->resources.items);
     sqlite3_free((void *)state->scopes.items);
+    sqlite3_free(state->damaged);
     tk_arena_reset(&state->arena);
   }
   sqlite3_free(state);
@@ -509,11 +563,11 @@ static enum tk_status check_ids(struct tk_reader *reader, const struct tk_segmen
                                 struct tk_error *error) {
   for (uint32_t i = 0; i < segment->resource_count; i++) {
     if (tk_reader_resource(reader, segment->resources[i])) continue;
-    return tk_corrupt(error, "resource %lld is missing", (long long)segment->resources[i]);
+    return fail_missing(reader, SELECT_RESOURCES, segment->resources[i], error);
   }
   for (uint32_t i = 0; i < segment->scope_count; i++) {
     if (tk_reader_scope(reader, segment->scopes[i])) continue;
-    return tk_corrupt(error, "scope %lld is missing", (long long)segment->scopes[i]);
+    return fail_missing(reader, SELECT_SCOPES, segment->scopes[i], error);
   }
   return TK_OK;
 }

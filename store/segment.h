@@ -69,16 +69,20 @@ void tk_reader_close(struct tk_reader *reader);
  * refresh keeps segment handles, not indexes. */
 enum tk_status tk_reader_refresh(struct tk_reader *reader, struct tk_error *error);
 
-/** Resource or scope by id (as in tk_segment.resources); NULL if there is none. Valid until close.
- * All ids of segments listed by the last refresh are known. */
+/** Resource or scope by id (as in tk_segment.resources); NULL if there is none, or it is damaged.
+ * Valid until close. All ids of opened segments are known: a segment that names a missing or
+ * damaged one does not open. */
 const struct tk_stored_resource *tk_reader_resource(struct tk_reader *reader, int64_t id);
 const struct tk_stored_scope *tk_reader_scope(struct tk_reader *reader, int64_t id);
 
-/** All of them, ascending ids. */
+/** All that are not damaged, ascending ids. */
 void tk_reader_resources(struct tk_reader *reader, const struct tk_stored_resource *const **list_out,
                          uint32_t *count_out);
 void tk_reader_scopes(struct tk_reader *reader, const struct tk_stored_scope *const **list_out,
                       uint32_t *count_out);
+
+/** What is wrong with the damaged resource or scope `index`, by name; NULL from their number on. */
+const char *tk_reader_damage(const struct tk_reader *reader, uint32_t index);
 
 /* ---- an opened segment ---- */
 

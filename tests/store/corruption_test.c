@@ -12,6 +12,7 @@
 #include "tests/support/scripted_ingest.h"
 #include "tests/support/span_builder.h"
 #include "tests/support/store_compare.h"
+#include "tracekeep/hash.h"
 #include "tracekeep/scan.h"
 
 static const char path[] = "corruption_test.db";
@@ -293,6 +294,72 @@ static void exchanged_chunks_are_found(void) {
   free_victim(&victim);
 }
 
+/* Adds one span of a resource that no other has. */
+static void ingest_lonely_span(struct tk_store *store) {
+  struct tk_ingest *ingest = NULL;
+  struct tk_batch *batch = build_batch(1, 1);
+  struct tk_span *span = build_span(batch, 9999, 1, 0, 1000);
+  span->resource = build_resource(batch, "lonely");
+  span->scope = build_scope(batch, "lonely");
+  CHECK(tk_ingest_begin(store, NULL, &ingest, NULL) == TK_OK);
+  if (!ingest) exit(1);
+  CHECK(tk_ingest_source_begin(ingest, "lonely", "script", 1, NULL, NULL) == TK_OK);
+  CHECK(tk_ingest_append(ingest, batch, NULL) == TK_OK);
+  CHECK(tk_ingest_source_end(ingest, NULL) == TK_OK);
+  CHECK(tk_ingest_finish(ingest, NULL, NULL) == TK_OK);
+}
+
+/* How many segments do not open; each must say why. */
+static uint32_t count_unreadable(sqlite3 *db, const char *expected_text, uint32_t *count_out) {
+  struct tk_reader *reader = NULL;
+  struct tk_error error = {{0}};
+  uint32_t unreadable = 0;
+  tk_segment_cache_clear();
+  CHECK(tk_reader_open(db, "main", &reader, &error) == TK_OK);
+  *count_out = reader ? reader->segment_count : 0;
+  for (uint32_t i = 0; i < *count_out; i++) {
+    const struct tk_segment *segment = NULL;
+    const enum tk_status status = tk_reader_segment(reader, i, &segment, &error);
+    CHECK(status == TK_OK || status == TK_CORRUPT);
+    CHECK(status == TK_OK || strstr(error.message, expected_text) != NULL);
+    unreadable += status != TK_OK;
+    tk_segment_release(segment);
+  }
+  tk_reader_close(reader);
+  return unreadable;
+}
+
+static void a_damaged_resource_or_scope_harms_only_the_segments_that_use_it(void) {
+  static const char *const tables[] = {"tk_resource", "tk_scope"};
+  struct victim victim = make_victim(&large_script, 512);
+  ingest_lonely_span(victim.store);
+  for (size_t i = 0; i < 2; i++) {
+    char sql[200], name[64];
+    uint32_t segments = 0;
+    struct tk_error found = {{0}};
+    snprintf(sql, sizeof sql, "SELECT max(id) FROM %s", tables[i]);
+    snprintf(name, sizeof name, "%s %lld: ", tables[i], (long long)query_integer(victim.db, sql));
+    begin(&victim);
+    snprintf(sql, sizeof sql,
+             "UPDATE %s SET content = content || x'00' WHERE id = (SELECT max(id) FROM %s)",
+             tables[i], tables[i]);
+    CHECK(sqlite3_exec(victim.db, sql, NULL, NULL, NULL) == SQLITE_OK);
+    const uint32_t unreadable = count_unreadable(victim.db, name, &segments);
+    CHECK(unreadable == 1 && segments > 1);
+    CHECK(count_faults(&victim, &found) == 2);
+    roll_back(&victim);
+    /* One that nobody uses is a fault, but harms nothing; the hash is that of its content. */
+    begin(&victim);
+    snprintf(sql, sizeof sql, "INSERT INTO %s SELECT 99, %lld, 'unused', x'ff'", tables[i],
+             (long long)tk_hash64("\xff", 1));
+    CHECK(sqlite3_exec(victim.db, sql, NULL, NULL, NULL) == SQLITE_OK);
+    CHECK(count_unreadable(victim.db, name, &segments) == 0);
+    CHECK(count_faults(&victim, &found) == 1);
+    roll_back(&victim);
+  }
+  free_victim(&victim);
+}
+
 static void a_segment_of_a_newer_format_is_refused_by_name(void) {
   struct victim victim = make_victim(&small_script, 0);
   struct tk_scan *scan = NULL;
@@ -441,6 +508,7 @@ CHECK_MAIN(CASE(every_flipped_byte_of_a_small_store_is_found),
            CASE(flipped_bytes_of_split_traces_are_found),
            CASE(changed_numbers_of_a_segment_are_found),
            CASE(missing_cut_and_exchanged_rows_are_found), CASE(exchanged_chunks_are_found),
+           CASE(a_damaged_resource_or_scope_harms_only_the_segments_that_use_it),
            CASE(a_segment_of_a_newer_format_is_refused_by_name),
            CASE(files_that_are_no_stores_are_refused),
            CASE(a_file_that_cannot_be_written_is_refused_for_writing),
