@@ -802,9 +802,16 @@ static bool contains(const char *head, size_t size, const char *text) {
   return memmem(head, size, text, strlen(text)) != NULL;
 }
 
+/* Spans in our own flat form may carry members of ours that are named as Jaeger's are. */
+static bool begins_flat(const char *head, size_t size) {
+  const char *flat = memmem(head, size, "\"trace_id\"", 10);
+  return flat && !memmem(head, (size_t)(flat - head), "\"traceID\"", 9);
+}
+
 bool tk_jaeger_json_probe(const char *head, size_t size) {
   static const char *const typical[] = {"\"processID\"", "\"processes\"",  "\"process\"",
                                         "\"spans\"",     "\"references\"", "\"startTimeMillis\""};
+  if (begins_flat(head, size)) return false;
   if (contains(head, size, "\"processes\"") && contains(head, size, "\"serviceName\"")) return true;
   if (contains(head, size, "\"traceID\"")) {
     for (size_t i = 0; i < sizeof typical / sizeof typical[0]; i++) {

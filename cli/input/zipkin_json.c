@@ -557,7 +557,7 @@ static bool contains(const char *head, size_t size, const char *text) {
 
 bool tk_zipkin_json_probe(const char *head, size_t size) {
   if (!contains(head, size, "\"traceId\"") || !contains(head, size, "\"id\"")) return false;
-  if (contains(head, size, "\"spanId\"")) return false;
+  if (contains(head, size, "\"spanId\"") || contains(head, size, "\"span_id\"")) return false;
   return contains(head, size, "\"localEndpoint\"") || contains(head, size, "\"remoteEndpoint\"") ||
          contains(head, size, "\"binaryAnnotations\"") || contains(head, size, "\"annotations\"") ||
          contains(head, size, "\"timestamp\"") || contains(head, size, "\"parentId\"");
