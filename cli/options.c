@@ -21,7 +21,7 @@ void tk_text_list_reset(struct tk_text_list *list) {
 /* ---- help ---- */
 
 static void print_option(const struct tk_option *option) {
-  char left[64];
+  char left[128];
   char letter[8] = "    ";
   if (option->letter) snprintf(letter, sizeof letter, "-%c, ", option->letter);
   snprintf(left, sizeof left, "  %s--%s%s%s", letter, option->name, option->value ? " " : "",

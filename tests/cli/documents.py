@@ -67,7 +67,7 @@ def complete(*words):
 
 
 def bash_completes_commands_options_and_choices(folder):
-    assert complete('in') == ['ingest', 'info'] and 'query' in complete('')
+    assert complete('in') == ['ingest', 'info', 'inspect'] and 'query' in complete('')
     assert complete('trace', '--e') == ['--events']
     assert complete('query', '-f', 'm') == ['markdown'] and complete('info', '--format', '') == ['text', 'json']
     assert complete('help', 'ch') == ['check'] and complete('check', f'{FIXTURES}/sh') == [f'{FIXTURES}/shop.jsonl']
