@@ -1,72 +1,85 @@
 /* SPDX-License-Identifier: MIT
- * Quantiles of many groups at once: a counting sort by group, then selection in each. */
+ * Quantiles of many groups at once. Values are kept by group as they come, in chunks that double up
+ * to CHUNK_MAX, so that they are written once; each group is then gathered in one place and the
+ * quantiles are selected there. */
 #include "sqlext/group_samples.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "sqlext/selection.h"
+#include "sqlext/table_support.h"
 #include "store/sqlite_api.h"
 
-bool tk_group_samples_reserve(struct tk_group_samples *samples, uint32_t more) {
-  if (samples->count + more <= samples->capacity) return true;
-  uint64_t grown = samples->capacity ? samples->capacity * 2 : 4096;
-  while (grown < samples->count + more) grown *= 2;
-  int64_t *values = sqlite3_realloc64(samples->values, grown * sizeof *values);
-  if (values) samples->values = values;
-  uint32_t *groups = sqlite3_realloc64(samples->groups, grown * sizeof *groups);
-  if (groups) samples->groups = groups;
-  if (!values || !groups) return false;
-  samples->capacity = grown;
-  return true;
+#define CHUNK_MIN 14
+#define CHUNK_MAX 1022
+
+struct tk_sample_chunk {
+  struct tk_sample_chunk *before; /* full */
+  uint64_t capacity;
+  int64_t values[];
+};
+
+bool tk_group_samples_reserve(struct tk_group_samples *samples, uint32_t count) {
+  return tk_grow_zeroed(&samples->groups, &samples->group_capacity, count, sizeof *samples->groups);
 }
 
-bool tk_group_samples_add(struct tk_group_samples *samples, uint32_t group, int64_t value) {
-  if (!tk_group_samples_reserve(samples, 1)) return false;
-  samples->values[samples->count] = value;
-  samples->groups[samples->count++] = group;
+bool tk_group_samples_extend(struct tk_group_samples *samples, uint32_t group) {
+  struct tk_group_sample *sample = &samples->groups[group];
+  uint64_t capacity = sample->latest ? 2 * sample->latest->capacity : CHUNK_MIN;
+  if (capacity > CHUNK_MAX) capacity = CHUNK_MAX;
+  struct tk_sample_chunk *chunk =
+      tk_arena_alloc(&samples->arena, sizeof *chunk + capacity * sizeof *chunk->values);
+  if (!chunk) return false;
+  chunk->before = sample->latest;
+  chunk->capacity = capacity;
+  sample->latest = chunk;
+  sample->next = chunk->values;
+  sample->end = chunk->values + capacity;
   return true;
 }
 
 void tk_group_samples_reset(struct tk_group_samples *samples) {
-  sqlite3_free(samples->values);
+  tk_arena_reset(&samples->arena);
   sqlite3_free(samples->groups);
   *samples = (struct tk_group_samples){0};
 }
 
-/* Sorts by group: group g is sorted[ends[g - 1], ends[g]). */
-static void sort_by_group(const struct tk_group_samples *samples, uint32_t group_count,
-                          uint64_t *ends, int64_t *sorted) {
-  uint64_t first = 0;
-
-  memset(ends, 0, group_count * sizeof *ends);
-  for (uint64_t i = 0; i < samples->count; i++) ends[samples->groups[i]]++;
-  for (uint32_t g = 0; g < group_count; g++) {
-    uint64_t count = ends[g];
-    ends[g] = first;
-    first += count;
+static uint64_t count_values(const struct tk_group_sample *sample) {
+  if (!sample->latest) return 0;
+  uint64_t count = (uint64_t)(sample->next - sample->latest->values);
+  for (const struct tk_sample_chunk *chunk = sample->latest->before; chunk; chunk = chunk->before) {
+    count += chunk->capacity;
   }
-  for (uint64_t i = 0; i < samples->count; i++) {
-    sorted[ends[samples->groups[i]]++] = samples->values[i];
+  return count;
+}
+
+static void gather_values(const struct tk_group_sample *sample, int64_t *values) {
+  uint64_t count = sample->latest ? (uint64_t)(sample->next - sample->latest->values) : 0;
+  for (const struct tk_sample_chunk *chunk = sample->latest; chunk; chunk = chunk->before) {
+    memcpy(values, chunk->values, count * sizeof *values);
+    values += count;
+    if (chunk->before) count = chunk->before->capacity;
   }
 }
 
 bool tk_group_samples_quantiles(const struct tk_group_samples *samples, uint32_t group_count,
                                 const double *qs, uint32_t quantile_count, double *quantiles_out) {
-  uint64_t *ends = sqlite3_malloc64(group_count * sizeof *ends + 1);
-  int64_t *sorted = sqlite3_malloc64(samples->count * sizeof *sorted + 1);
-  bool done = ends && sorted;
-
-  if (done) sort_by_group(samples, group_count, ends, sorted);
-  for (uint32_t g = 0; done && g < group_count; g++) {
-    uint64_t first = g > 0 ? ends[g - 1] : 0;
-    size_t count = ends[g] - first, begin = 0;
+  uint64_t most = 0;
+  for (uint32_t g = 0; g < group_count; g++) {
+    uint64_t count = count_values(&samples->groups[g]);
+    if (count > most) most = count;
+  }
+  int64_t *values = sqlite3_malloc64(most * sizeof *values + 1);
+  if (!values) return false;
+  for (uint32_t g = 0; g < group_count; g++) {
+    size_t count = count_values(&samples->groups[g]), begin = 0;
+    gather_values(&samples->groups[g], values);
     for (uint32_t i = 0; i < quantile_count; i++) {
       quantiles_out[(uint64_t)g * quantile_count + i] =
-          count > 0 ? tk_select_quantile(sorted + first, count, qs[i], &begin) : NAN;
+          count > 0 ? tk_select_quantile(values, count, qs[i], &begin) : NAN;
     }
   }
-  sqlite3_free(ends);
-  sqlite3_free(sorted);
-  return done;
+  sqlite3_free(values);
+  return true;
 }

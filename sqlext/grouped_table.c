@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "sqlext/table_support.h"
 #include "sqlext/time_text.h"
 #include "sqlext/vtab_support.h"
 
@@ -23,20 +24,6 @@ static bool is_shown(uint32_t column) {
   return column == SPANS_service || column == SPANS_name || column == SPANS_kind ||
          column == SPANS_status || column == SPANS_http_method || column == SPANS_http_route ||
          column == SPANS_http_status;
-}
-
-bool tk_grow_zeroed(void *array, uint32_t *capacity, uint32_t count, size_t size) {
-  void *old, *larger;
-  if (count <= *capacity) return true;
-  uint64_t wanted = *capacity ? *capacity : 64;
-  while (wanted < count) wanted *= 2;
-  memcpy(&old, array, sizeof old);
-  larger = sqlite3_realloc64(old, wanted * size);
-  if (!larger) return false;
-  memset((char *)larger + *capacity * size, 0, (wanted - *capacity) * size);
-  memcpy(array, &larger, sizeof larger);
-  *capacity = (uint32_t)wanted;
-  return true;
 }
 
 /* ---- columns ---- */

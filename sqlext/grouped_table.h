@@ -60,8 +60,4 @@ struct grouped_kind {
 
 int tk_register_grouped_table(sqlite3 *db, const struct grouped_kind *kind);
 
-/** The room of an array of `size` bytes an item for at least `count` items, grown and zeroed where
- * it is new; *array is a pointer. False: out of memory. */
-bool tk_grow_zeroed(void *array, uint32_t *capacity, uint32_t count, size_t size);
-
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "sqlext/grouped_table.h"
+#include "sqlext/table_support.h"
 #include "sqlext/tables.h"
 #include "sqlext/time_text.h"
 #include "sqlext/vtab_support.h"

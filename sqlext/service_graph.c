@@ -175,6 +175,10 @@ static enum tk_status add_call(struct drawing *drawing, const struct rows *rows,
   graph->edges[number].calls++;
   graph->edges[number].failed += failed;
   if (!options->wants_quantiles) return TK_OK;
+  if (!tk_group_samples_reserve(&graph->client_durations, number + 1) ||
+      !tk_group_samples_reserve(&graph->server_durations, number + 1)) {
+    return tk_nomem(error);
+  }
   if (client_row != UINT32_MAX) {
     kept = tk_group_samples_add(&graph->client_durations, number,
                                 tk_int_at(rows->durations, client_row));

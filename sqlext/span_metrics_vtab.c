@@ -7,16 +7,17 @@
  * A row is a group: spans that have the same values in the columns that group_by names, and that
  * started in the same bucket of time. Columns and constraints: grouped_table.h.
  *
- * Quantiles are exact: durations are kept, 12 bytes a span, sorted by group with a counting sort,
- * and selected. The approximate ones are from a histogram of each group whose buckets are 1/64 of a
- * power of two wide, so that a quantile is off by less than 1 % of itself. Neither is done for a
- * statement that does not read such columns. */
+ * Quantiles are exact: durations are kept by group, 8 bytes a span, and selected. The approximate
+ * ones are from a histogram of each group whose buckets are 1/64 of a power of two wide, so that a
+ * quantile is off by less than 1 % of itself. Neither is done for a statement that does not read
+ * such columns. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sqlext/group_samples.h"
 #include "sqlext/grouped_table.h"
 #include "sqlext/log_histogram.h"
+#include "sqlext/table_support.h"
 #include "sqlext/tables.h"
 #include "sqlext/vtab_support.h"
 #include "sqlext/wide_sum.h"
@@ -109,14 +110,13 @@ static enum tk_status add(struct grouped_cursor *cursor, void *state,
   }
   tally(metrics->items, batch);
   if (metrics->wanted_count > 0) {
-    struct tk_group_samples *samples = &metrics->samples;
-    if (!tk_group_samples_reserve(samples, batch->count)) return tk_nomem(error);
-    int64_t *durations = samples->values + samples->count;
+    if (!tk_group_samples_reserve(&metrics->samples, groups)) return tk_nomem(error);
     for (uint32_t i = 0; i < batch->count; i++) {
-      durations[i] = batch->durations ? batch->durations[batch->rows[i]] : 0;
+      if (!tk_group_samples_add(&metrics->samples, batch->groups[i],
+                                batch->durations ? batch->durations[batch->rows[i]] : 0)) {
+        return tk_nomem(error);
+      }
     }
-    memcpy(samples->groups + samples->count, batch->groups, batch->count * sizeof(uint32_t));
-    samples->count += batch->count;
   }
   if (!metrics->wants_approximate) return TK_OK;
   if (!tk_grow_zeroed(&metrics->histograms, &metrics->histogram_capacity, groups,

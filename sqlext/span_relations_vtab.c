@@ -16,9 +16,10 @@
  * arguments come in that order. */
 #include <string.h>
 
-#include "sqlext/grouped_table.h"
+#include "sqlext/spans_cursor.h"
 #include "sqlext/split_rows.h"
 #include "sqlext/split_traces.h"
+#include "sqlext/table_support.h"
 #include "sqlext/tables.h"
 #include "sqlext/vtab_support.h"
 

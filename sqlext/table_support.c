@@ -523,3 +523,19 @@ bool tk_terms_have(const struct tk_terms *terms, int column) {
   }
   return false;
 }
+
+/* ---- arrays ---- */
+
+bool tk_grow_zeroed(void *array, uint32_t *capacity, uint32_t count, size_t size) {
+  void *old, *larger;
+  if (count <= *capacity) return true;
+  uint64_t wanted = *capacity ? *capacity : 64;
+  while (wanted < count) wanted *= 2;
+  memcpy(&old, array, sizeof old);
+  larger = sqlite3_realloc64(old, wanted * size);
+  if (!larger) return false;
+  memset((char *)larger + *capacity * size, 0, (wanted - *capacity) * size);
+  memcpy(array, &larger, sizeof larger);
+  *capacity = (uint32_t)wanted;
+  return true;
+}

@@ -158,4 +158,10 @@ bool tk_terms_may_accept(const struct tk_terms *terms, int column, int64_t low, 
 /** Whether there is a term on `column`. */
 bool tk_terms_have(const struct tk_terms *terms, int column);
 
+/* ---- arrays ---- */
+
+/** The room of an array of `size` bytes an item for at least `count` items, grown and zeroed where
+ * it is new; *array is a pointer. False: out of memory. */
+bool tk_grow_zeroed(void *array, uint32_t *capacity, uint32_t count, size_t size);
+
 #endif
