@@ -1,7 +1,8 @@
 """What `tracekeep export` prints and what read_store.py reads, in one form that can be compared.
 
 Nothing is ignored: an unknown member of the export must be in the residual of the reader, and the
-other way round. Only what OTLP JSON cannot say is left out: the bits of a NaN, and ids that were made up."""
+other way round. Only what OTLP JSON cannot say is left out: the
+bits of a NaN, text that is not UTF-8, and ids that were made up."""
 import base64
 import collections
 import json
@@ -140,13 +141,17 @@ def exported_spans(text):
 def read_residual(residual):
     if residual is None:
         return []
-    return parse('{' + residual['json'] + '}').rest() if 'json' in residual else []
+    if 'protobuf' in residual:
+        return [['unknownProtobufFields', base64.b64encode(bytes.fromhex(residual['protobuf'])).decode()]]
+    return parse('{' + residual['json'] + '}').rest()
 
 
 def read_item(item):
     """Anything that read_store.py gave, with its residuals parsed and NaNs all one."""
     if isinstance(item, list):
         return [read_item(member) for member in item]
+    if isinstance(item, str):  # JSON has no place for broken UTF-8
+        return item.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace')
     if not isinstance(item, dict):
         return item
     found = {}

@@ -69,7 +69,7 @@ def shapes(count):
                  ('ratio', real(n / 8)), ('noise', real(rng.random())), ('word', text(word())), ('blob', data(rng.randbytes(5))),
                  ('path', text(f'/shop/{n // 40:05d}/item/{rng.randrange(10 ** 6)}')), ('hex', text('t-' + rng.randbytes(4).hex())),
                  ('HEX', text('T-' + rng.randbytes(6).hex().upper())), ('digits', text(f'order {rng.randrange(10 ** 4):04d} of {rng.randrange(10)}')),
-                 ('uuid', text('-'.join(rng.randbytes(k).hex() for k in (4, 2, 2, 2, 6)))), ('zeros', text('n' + '0' * rng.randrange(3) + str(rng.randrange(900)))),
+                 ('uuid', text('-'.join(rng.randbytes(k).hex() for k in (4, 2, 2, 2, 6)))), ('zeros', text('n' + '0' * rng.randrange(3) + str(rng.randrange(90000)))),
                  ('front', text(f'https://shop.example/catalogue/{n:07d}/')), ('list', {'arrayValue': {'values': [integer(n % 50), {}]}})]
         found = {'name': rng.choice(['GET /item', 'POST /cart', f'job {n % 300}']), 'kind': n % 6, 'attributes': attributes(pairs)}
         if n % 5 == 0:
@@ -83,6 +83,23 @@ def shapes(count):
     lines = []
     while dump.numbers < count:
         lines.append(document(dump.trace(dump.random.choice([1, 2, 30, 120]), T0 + dump.numbers * 10 ** 6, make)))
+    return ''.join(lines)
+
+
+def uneven(count):
+    """Texts that only some blocks have: empty ones at first, one without a template among thousands."""
+    dump = Dump(6)
+
+    def make(n):
+        late = n > count * 3 // 4
+        return {'name': 'x', 'attributes': attributes([
+            ('number', text(f'item {dump.random.randrange(10 ** 6)} of {n}' if n != 9 else '\0')),
+            ('nothing at first', text(str(dump.random.random()) if late else '')),
+            ('numbers at the end', text(f'no {dump.random.randrange(10 ** 6)}/{n}' if late else ''))])}
+
+    lines = []
+    while dump.numbers < count:
+        lines.append(document(dump.trace(40, T0 + dump.numbers * 10 ** 6, make)))
     return ''.join(lines)
 
 
@@ -103,6 +120,21 @@ def rare_keys(count):
     while dump.numbers < count:
         lines.append(document(dump.trace(dump.random.randrange(1, 9), T0 + dump.numbers * 10 ** 9, make)))
     return ''.join(lines)
+
+
+def many_keys(count, keys):
+    """Few spans, each with so many keys of its own that there cannot be a column for all."""
+    dump = Dump(5)
+
+    def make(n):
+        pairs = [(f'k{n * keys + i}', [integer(i), text(f'v{i}'), {}, real(i / 2), {'boolValue': True}, data(b'b')][i % 6]) for i in range(keys)]
+        third = len(pairs) // 3
+        pairs.insert(n, ('all', integer(n)))
+        return {'name': f'{n} of many', 'attributes': attributes(pairs),
+                'events': [{'timeUnixNano': str(T0), 'name': 'e', 'attributes': attributes(pairs[:third])}] * (n % 2),
+                'links': [{'traceId': dump.identifier(16), 'spanId': dump.identifier(8), 'attributes': attributes(pairs[-third:])}] * (n % 3 == 0)}
+
+    return document(dump.trace(count, T0, make))
 
 
 def extremes():
@@ -129,3 +161,43 @@ def extremes():
     lines.append(document(cycle + orphans + twins))
     lines.append(json.dumps({'resourceSpans': [{'scopeSpans': [{'spans': [{'name': 'nothing else'}]}], 'schemaUrl': 'u', 'unknown': [{}]}]}) + '\n')
     return ''.join(lines)
+
+
+# ---- protobuf ----
+
+def varint(number):
+    found = b''
+    while number > 127:
+        found, number = found + bytes([number & 127 | 128]), number >> 7
+    return found + bytes([number])
+
+
+def field(number, value):
+    """A field: a varint of an int, 8 bytes of a tuple (u64,), else its bytes."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    if isinstance(value, tuple):
+        return varint(number << 3 | 1) + value[0].to_bytes(8, 'little')
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+ODD_NAN = 0x7FF8_0000_0000_BEEF
+NOT_UTF8 = b'caf\xe9'
+
+
+def unknown(number):
+    """Fields that OTLP does not have, different ones for every `number`."""
+    return field(1000 + number, number) + field(2000, b'\xff' * number) + field(3000, (number,))
+
+
+def protobuf():
+    """One span that has unknown fields in every message, text that is not UTF-8, and an odd NaN."""
+    attribute = field(1, b'nan') + field(2, field(4, (ODD_NAN,)))
+    event = field(1, (T0 + 1,)) + field(2, b'event') + unknown(1)
+    link = field(1, bytes(range(16))) + field(2, bytes(range(8))) + unknown(2)
+    span = (field(1, bytes(range(1, 17))) + field(2, bytes(range(1, 9))) + field(5, NOT_UTF8) + field(7, (T0,)) + field(8, (T0 + 9,))
+            + field(9, attribute) + field(11, event) + field(13, link) + unknown(3))
+    other = field(1, bytes(range(1, 17))) + field(2, bytes(range(2, 10))) + field(4, bytes(range(1, 9))) + field(7, (T0 + 2,)) + field(8, (T0 + 3,))
+    scope_spans = field(1, field(1, b'scope') + unknown(4)) + field(2, span) + field(2, other) + unknown(5)
+    resource_spans = field(1, field(2, 3) + unknown(6)) + field(2, scope_spans) + unknown(7)
+    return field(1, resource_spans)

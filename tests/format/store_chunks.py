@@ -105,10 +105,11 @@ def read_stream(reader, counts, seen, within_distinct=False):
     return blocks
 
 
-def read_sizes(reader, counts):
+def read_sizes(reader, counts, may_be_empty=True):
     begin = reader.at
     sizes = [reader.varint() for _ in counts]
-    require(all(count or not size for size, count in zip(sizes, counts)), f'{reader.name}: bytes in a block without values')
+    if may_be_empty:
+        require(all(count or not size for size, count in zip(sizes, counts)), f'{reader.name}: bytes in a block without values')
     reader.note(begin, 'block sizes: ' + ', '.join(str(size) for size in sizes))
     return sizes
 
@@ -234,13 +235,14 @@ def cut(data, lengths):
 
 
 def read_text_blocks(reader, lengths, seen):
-    """Block sizes and blocks: packed bytes that are pieces of the given lengths, joined."""
+    """Block sizes and blocks: packed bytes that are pieces of the given lengths, joined. No pieces
+    are packed bytes too, of size 0."""
     require(sum(sum(block) for block in lengths) <= MAX_TEXT_BYTES, f'{reader.name}: too many bytes of text')
     pieces = []
-    for size, block in zip(read_sizes(reader, lengths), lengths):
+    for size, block in zip(read_sizes(reader, lengths, may_be_empty=False), lengths):
         begin = reader.at
         packed = ByteReader(reader.take(size), f'{reader.name}, texts')
-        pieces.append(cut(read_packed(packed, sum(block), seen), block) if block else [])
+        pieces.append(cut(read_packed(packed, sum(block), seen), block))
         packed.end()
         reader.note(begin, 'block: packed bytes: ' + ', '.join(repr(piece.decode(errors='replace')) for piece in pieces[-1]))
     return pieces

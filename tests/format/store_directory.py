@@ -19,10 +19,15 @@ for pair in (23, 25, 27, 36, 38, 54, 56):
 SPARSE_PAIRS = {21: 'span', 23: 'span', 25: 'span', 27: 'trace', 36: 'event', 38: 'event', 54: 'link', 56: 'link'}
 KIND_OF_TYPE = {values.STRING: TEXT, values.BYTES: TEXT, values.ARRAY: TEXT, values.KVLIST: TEXT,
                 values.INT: INT, values.BOOL: INT, values.DOUBLE: INT}
-NAMES = {0: 'trace id', 1: 'spans of the trace', 2: 'span id', 3: 'depth', 4: 'start', 5: 'duration', 6: 'name', 7: 'kind',
-         8: 'status code', 9: 'status message', 10: 'trace state', 11: 'flags', 12: 'resource', 13: 'scope', 14: 'keyset',
-         15: 'presence', 16: 'dropped attributes', 17: 'dropped events', 18: 'dropped links', 19: 'number of events',
-         20: 'number of links', 21: 'rows with another parent', 22: 'their parent ids'}
+NAMES = {
+    0: 'trace id', 1: 'spans of the trace', 2: 'span id', 3: 'depth', 4: 'start', 5: 'duration', 6: 'name', 7: 'kind', 8: 'status code',
+    9: 'status message', 10: 'trace state', 11: 'flags', 12: 'resource', 13: 'scope', 14: 'keyset', 15: 'presence', 16: 'dropped attributes',
+    17: 'dropped events', 18: 'dropped links', 19: 'number of events', 20: 'number of links', 21: 'rows with a parent elsewhere',
+    22: 'their parent ids', 23: 'rows with extras', 24: 'their extras', 25: 'rows with a residual', 26: 'their residuals',
+    27: 'traces with a text as id', 28: 'their texts', 32: 'time of events', 33: 'name of events', 34: 'keyset of events',
+    35: 'dropped attributes of events', 36: 'events with extras', 37: 'their extras', 38: 'events with a residual', 39: 'their residuals',
+    48: 'trace id of links', 49: 'span id of links', 50: 'trace state of links', 51: 'flags of links', 52: 'keyset of links',
+    53: 'dropped attributes of links', 54: 'links with extras', 55: 'their extras', 56: 'links with a residual', 57: 'their residuals'}
 
 
 class Granule:
@@ -52,7 +57,7 @@ class Column:
     def describe(self):
         if self.is_attribute():
             return f'{SCOPES[self.scope]} attribute {values.decode_text(self.key)!r}, {values.TYPES[self.type]}'
-        return NAMES.get(self.number, 'fixed column')
+        return NAMES[self.number]
 
 
 class Directory:
@@ -146,7 +151,8 @@ class Directory:
             columns.append(self.read_column(reader, number))
             reader.note(begin, self.explain(columns[-1]))
         numbers = [column.number for column in columns]
-        require(not {0, 1, 2} - set(numbers), 'columns 0, 1 and 2 are not all there')
+        needed = {0, 1, 2} | ({48, 49} if self.link_count else set())
+        require(not needed - set(numbers), f'columns {sorted(needed - set(numbers))} are not there')
         for first in SPARSE_PAIRS:
             pair = [column.count for column in columns if column.number in (first, first + 1)]
             require(not pair or len(pair) == 2 and pair[0] == pair[1], f'columns {first} and {first + 1} are no pair')

@@ -1,6 +1,6 @@
 """A segment as spans: docs/segment-format.md, "Rows and granules" and "Start times"."""
 import store_values as values
-from store_bytes import MASK, Damaged, ByteReader, require, signed, xxh64
+from store_bytes import MASK, ByteReader, require, xxh64
 from store_chunks import FIXED, INT, TEXT, decode_chunk
 from store_directory import COLUMNS, HAS_FILTER, IN_EXTRAS, SCOPES, SPARSE_PAIRS, Directory
 
@@ -8,6 +8,7 @@ HAS_STATUS, ZERO_PARENT, SHORT_TRACE_ID, TEXT_TRACE_ID, MADE_TRACE_ID, MADE_SPAN
 PRESENCE = {HAS_STATUS: 'has_status', ZERO_PARENT: 'zero_parent', SHORT_TRACE_ID: 'short_trace_id', TEXT_TRACE_ID: 'text_trace_id',
             MADE_TRACE_ID: 'made_trace_id', MADE_SPAN_ID: 'made_span_id'}
 VALUES_A_GRANULE = 512
+MAX_DESCRIBED = 16384
 SALTS = [0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31]
 
 
@@ -22,6 +23,10 @@ class Segment:
         self.resources = self.look_up(row['resources'], resources, self.directory.resource_count, 'resource')
         self.scopes = self.look_up(row['scopes'], scopes, self.directory.scope_count, 'scope')
         self.columns = {column.number: column for column in self.directory.columns}
+        require(len({(c.scope, c.type, c.key) for c in self.directory.columns if c.is_attribute()})
+                == sum(c.is_attribute() for c in self.directory.columns), 'two columns of one attribute')
+        seen[f'start model {self.directory.start_model}'] += 1
+        seen['several granules'] += len(self.directory.granules) > 1
         self.data = {}
         for column in self.directory.columns:
             self.data[column.number] = self.decode(column)
@@ -72,8 +77,8 @@ class Segment:
         """Values of a column of the fixed ones, or the default where it was left out."""
         if number in self.data:
             return self.data[number]
-        kind, per, width = COLUMNS[number]
-        return [{INT: 0, TEXT: b'', FIXED: bytes(width)}[kind]] * getattr(self.directory, f'{per}_count')
+        kind, per, _ = COLUMNS[number]
+        return [{INT: 0, TEXT: b'', FIXED: b''}[kind]] * getattr(self.directory, f'{per}_count')
 
     def check_filters(self):
         claimed = {number for number, column in self.columns.items() if column.has(HAS_FILTER)}
@@ -266,15 +271,20 @@ class Segment:
 
     def check_extras(self, scope, all_extras):
         """A column flagged "in extras" counts the items that have it."""
-        items = {}
+        items, known = {}, set()
         for extras in all_extras:
             for identity in {(key, next(iter(value))) for key, value in extras}:
                 items[identity] = items.get(identity, 0) + 1
         for column in self.directory.columns:
-            if column.is_attribute() and column.scope == scope and column.has(IN_EXTRAS):
-                identity = (values.decode_text(column.key), values.TYPES[column.type])
+            if not column.is_attribute() or column.scope != scope:
+                continue
+            identity = (values.decode_text(column.key), values.TYPES[column.type])
+            known.add(identity)
+            if column.has(IN_EXTRAS):
                 require(items.get(identity) == column.count, f'column {column.number}: {items.get(identity)} items have it, not {column.count}')
                 self.seen['columns in extras'] += 1
+        if len(known) < MAX_DESCRIBED:
+            require(not items.keys() - known, f'extras of no column: {list(items.keys() - known)[:3]}')
 
     # ---- what the directory says of all rows ----
 
@@ -284,6 +294,9 @@ class Segment:
         ends = [span['end_unix_ns'] for span in self.spans]
         durations = self.column(5)
         require((min(starts), max(starts), max(ends)) == (head.start_min_ns, head.start_max_ns, head.end_max_ns), 'times of the head are wrong')
+        first = sums(self.column(1))
+        order = [(min(starts[a:b]), trace_id) for a, b, trace_id in zip(first, first[1:], self.column(0))]
+        require(order == sorted(order), 'traces are not in order')
         require((min(durations), max(durations)) == (head.duration_min_ns, head.duration_max_ns), 'durations of the head are wrong')
         require(self.column(8).count(2) == head.error_count, 'error count is wrong')
 

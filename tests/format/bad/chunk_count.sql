@@ -1,0 +1,6 @@
+-- base: ../v1/tiny.sql
+-- expect: 1 segment 1: column 3: expected 3 values, found 4
+UPDATE tk_segment SET directory = with_hash_of(directory, (SELECT data FROM tk_chunk WHERE id = 65539),
+  with_bytes((SELECT data FROM tk_chunk WHERE id = 65539), 1, X'04'));
+UPDATE tk_chunk SET data = with_bytes(data, 1, X'04') WHERE id = 65539;
+UPDATE tk_segment SET hash = signed_hash(resources, scopes, directory);
