@@ -159,6 +159,7 @@ static struct tk_interned_text *find_interned(struct tk_batch_builder *builder, 
 struct tk_text tk_builder_intern(struct tk_batch_builder *builder, const char *data,
                                  uint32_t size) {
   if (size > INTERN_LIMIT) return tk_builder_copy(builder, data, size);
+  if (size == 0) data = ""; /* what a parser gives after an error has no address */
   const struct tk_interned_text *entry = find_interned(builder, data, size);
   return entry ? (struct tk_text){entry->data, size} : tk_builder_copy(builder, data, size);
 }

@@ -26,6 +26,7 @@ struct reading {
   struct tk_text name, raw;
   struct endpoint local, remote;
   struct tk_text message; /* of the status */
+  struct tk_text error_text;
   struct tk_text trace_state;
   struct tk_scope scope;
   uint64_t timestamp_ns, duration_ns;
@@ -130,6 +131,7 @@ static bool take_tag(struct tk_plain *plain, struct reading *reading, struct tk_
   }
   if (tk_text_equals(key, "error")) {
     reading->error = true;
+    reading->error_text = value;
     return false;
   }
   if (tk_text_equals(key, "w3c.tracestate")) return take_text(&reading->trace_state, value);
@@ -209,6 +211,11 @@ static void set_status(const struct reading *reading, struct tk_span *span) {
   if (reading->status > 0) span->status_code = reading->status;
   if (reading->error) span->status_code = TK_STATUS_ERROR;
   span->status_message = reading->message;
+  /* The tag's value is a message unless it just says that there was an error. */
+  if (reading->message.size == 0 && !tk_text_equals(reading->error_text, "true") &&
+      !tk_text_equals(reading->error_text, "false")) {
+    span->status_message = reading->error_text;
+  }
   if (reading->status >= 0 || reading->error || reading->message.size > 0) {
     span->presence |= TK_SPAN_HAS_STATUS;
   }

@@ -88,14 +88,20 @@ static void add_status_tags(struct tk_text_buffer *out, const struct tk_span *sp
   const bool only_error = tk_text_is(from, "\"error\"");
   const bool only_code = tk_text_is(from, "\"otel\"");
   const int32_t code = span->status_code;
-  const bool has_tag = tk_find_value(&span->attributes, "error") != NULL;
+  const struct tk_value *tag = tk_find_value(&span->attributes, "error");
+  const bool has_tag = tag != NULL;
+  const bool tag_has_message = tag && tag->type == TK_VALUE_STRING &&
+                               tag->size == span->status_message.size && tag->size > 0 &&
+                               memcmp(tag->as.text, span->status_message.data, tag->size) == 0;
   if (code == TK_STATUS_ERROR && !only_code && !has_tag) {
     add_text_tag(out, "error", span->status_message.size ? span->status_message : text_of("true"));
   }
   if (!only_error && (only_code || code != 0) && code >= 0 && code <= 2) {
     add_text_tag(out, "otel.status_code", text_of(names[code]));
   }
-  add_text_tag(out, "otel.status_description", span->status_message);
+  if (!tag_has_message) {
+    add_text_tag(out, "otel.status_description", span->status_message);
+  }
 }
 
 /* `trace|span|state|{attributes}|dropped` */

@@ -53,7 +53,8 @@ unsigned count_issues(const struct tk_batch *batch, const char *rule) {
 }
 
 bool text_is(struct tk_text text, const char *expected) {
-  return text.size == strlen(expected) && memcmp(text.data, expected, text.size) == 0;
+  if (text.size != strlen(expected)) return false;
+  return text.size == 0 || memcmp(text.data, expected, text.size) == 0;
 }
 
 bool hex_is(const uint8_t *bytes, const char *digits) {
