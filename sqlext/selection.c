@@ -2,8 +2,13 @@
  * Selection, for exact quantiles. See selection.h. */
 #include "sqlext/selection.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SAMPLE 31   /* keys among which a pivot is chosen */
+#define SMALL 48    /* ranges up to this are sorted */
+#define PATIENCE 64 /* partitions before sorting after all, which bounds the worst case */
 
 static int compare_keys(const void *a, const void *b) {
   int64_t x, y;
@@ -12,49 +17,77 @@ static int compare_keys(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static int64_t middle_of(int64_t a, int64_t b, int64_t c) {
-  if (a > b) {
-    int64_t swap = a;
-    a = b;
-    b = swap;
+static void sort_few(int64_t *keys, size_t count) {
+  for (size_t i = 1; i < count; i++) {
+    int64_t key = keys[i];
+    size_t at = i;
+    for (; at > 0 && keys[at - 1] > key; at--) keys[at] = keys[at - 1];
+    keys[at] = key;
   }
-  return c < a ? a : c > b ? b : c;
 }
 
-/* Quickselect; ranges that shrink too slowly are sorted, which bounds the worst case. */
-void tk_select_key(int64_t *keys, size_t count, size_t wanted) {
-  size_t begin = 0, end = count;
-  unsigned patience = 64;
+/* A key that is probably close to rank `wanted`, on the side where more keys are cut off. */
+static int64_t choose_pivot(const int64_t *keys, size_t count, size_t wanted) {
+  int64_t sample[SAMPLE];
+  size_t step = count / SAMPLE;
 
-  while (end - begin > 1) {
-    if (end - begin <= 24 || patience-- == 0) {
-      qsort(keys + begin, end - begin, sizeof *keys, compare_keys);
-      return;
+  for (size_t i = 0; i < SAMPLE; i++) sample[i] = keys[i * step + step / 2];
+  sort_few(sample, SAMPLE);
+  size_t at = (size_t)((double)wanted / (double)count * SAMPLE);
+  if (wanted < count / 2) {
+    at = at + 2 < SAMPLE ? at + 2 : SAMPLE - 1;
+  } else {
+    at = at > 1 ? at - 2 : 0;
+  }
+  return sample[at];
+}
+
+/* Brings keys below the pivot (or, `equal_too`, not above it) to the front; how many. Without a
+ * branch on the keys, which could not be foreseen. */
+static size_t partition(int64_t *keys, size_t count, int64_t pivot, bool equal_too) {
+  size_t front = 0;
+  if (equal_too) {
+    for (size_t i = 0; i < count; i++) {
+      int64_t key = keys[i];
+      keys[i] = keys[front];
+      keys[front] = key;
+      front += key <= pivot;
     }
-    int64_t pivot = middle_of(keys[begin], keys[begin + (end - begin) / 2], keys[end - 1]);
-    size_t low = begin, high = end - 1;
-    for (;;) { /* Hoare: stops on equals, so that many equal values split in the middle */
-      while (keys[low] < pivot) low++;
-      while (keys[high] > pivot) high--;
-      if (low >= high) break;
-      int64_t swap = keys[low];
-      keys[low++] = keys[high];
-      keys[high--] = swap;
-    }
-    /* [begin, low) <= pivot <= [low, end); low == high is the pivot itself */
-    if (low == high) {
-      if (wanted == low) return;
-      if (wanted < low) {
-        end = low;
-      } else {
-        begin = low + 1;
-      }
-    } else if (wanted < low) {
-      end = low;
-    } else {
-      begin = low;
+  } else {
+    for (size_t i = 0; i < count; i++) {
+      int64_t key = keys[i];
+      keys[i] = keys[front];
+      keys[front] = key;
+      front += key < pivot;
     }
   }
+  return front;
+}
+
+void tk_select_key(int64_t *keys, size_t count, size_t wanted) {
+  for (unsigned turn = 0; count > SMALL; turn++) {
+    if (turn == PATIENCE) {
+      qsort(keys, count, sizeof *keys, compare_keys);
+      return;
+    }
+    int64_t pivot = choose_pivot(keys, count, wanted);
+    size_t below = partition(keys, count, pivot, false);
+    if (wanted < below) {
+      count = below;
+      continue;
+    }
+    keys += below;
+    count -= below;
+    wanted -= below;
+    if (below > count / 16) continue;
+    /* Little was cut off: perhaps there are many keys equal to the pivot. */
+    size_t equal = partition(keys, count, pivot, true);
+    if (wanted < equal) return;
+    keys += equal;
+    count -= equal;
+    wanted -= equal;
+  }
+  sort_few(keys, count);
 }
 
 double tk_select_quantile(int64_t *keys, size_t count, double q, size_t *begin) {
