@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "tests/support/check.h"
+#include "tests/support/fault_memory.h"
 #include "tests/support/scripted_ingest.h"
 #include "tests/support/store_compare.h"
 
@@ -113,6 +114,36 @@ static void an_ingest_left_after_commits_continues(void) {
   }
 }
 
+/* Any allocation may fail: what was committed stays, and the next ingest completes it. */
+static void failing_memory_does_no_harm(void) {
+  static const struct script small[] = {
+      {.name = "one", .seed = 5, .batch_count = 4, .spans_per_batch = 12, .trace_spans = 7},
+      {.name = "two",
+       .seed = 5,
+       .batch_count = 3,
+       .spans_per_batch = 10,
+       .trace_spans = 7,
+       .first_span = 30}};
+  const struct script_run run = {.threads = 1, .spans_per_segment = 32, .commit_every = 1};
+  int failures = 0;
+  remove_store(clean_path);
+  CHECK(ingest_scripts_into(clean_path, small, 2, &run, NULL, NULL) == TK_OK);
+  for (int n = 1, hits = 1; hits > 0; n += 1 + n / 12) {
+    remove_store(path);
+    fault_memory_fail_at(n);
+    const enum tk_status status = ingest_scripts_into(path, small, 2, &run, NULL, NULL);
+    hits = fault_memory_hits();
+    fault_memory_fail_at(0);
+    failures += status != TK_OK;
+    CHECK(status == TK_OK || status == TK_NOMEM);
+    CHECK(ingest_scripts_into(path, small, 2, &run, NULL, NULL) == TK_OK);
+    CHECK(stores_have_equal_content(path, clean_path));
+    CHECK(store_is_sound(path));
+  }
+  printf("# %d failures\n", failures);
+  CHECK(failures > 20);
+}
+
 static void without_anything_new_nothing_is_written(void) {
   struct tk_store *store = NULL;
   struct tk_ingest *ingest = NULL;
@@ -126,6 +157,11 @@ static void without_anything_new_nothing_is_written(void) {
   tk_store_close(store);
 }
 
-CHECK_MAIN(CASE(commits_change_nothing_but_where_segments_end), CASE(open_segments_are_few),
-           CASE(an_ingest_left_after_commits_continues),
-           CASE(without_anything_new_nothing_is_written))
+int main(void) {
+  static const struct check_case cases[] = {
+      CASE(commits_change_nothing_but_where_segments_end), CASE(open_segments_are_few),
+      CASE(an_ingest_left_after_commits_continues), CASE(failing_memory_does_no_harm),
+      CASE(without_anything_new_nothing_is_written)};
+  fault_memory_install();
+  return check_run(cases, (int)(sizeof cases / sizeof cases[0]));
+}
