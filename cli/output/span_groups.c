@@ -59,6 +59,7 @@ static struct tk_span_group *find_group_by_content(struct tk_span_groups *groups
   group->hash = hash;
   tk_text_buffer_append(&group->resource_head, heads, split);
   tk_text_buffer_append(&group->scope_head, scope_head, scope_size);
+  if (group->resource_head.failed || group->scope_head.failed) groups->failed = true;
   return group;
 }
 
