@@ -10,151 +10,9 @@
 #include <string.h>
 
 #include "cli/input/console_json.h"
+#include "cli/input/flat_names.h"
 #include "cli/input/flat_time.h"
 #include "cli/input/plain_json.h"
-
-enum { NAME_LIMIT = 40 };
-
-/* ---- names ---- */
-
-enum field {
-  FIELD_UNKNOWN,
-  FIELD_TRACE_ID,
-  FIELD_SPAN_ID,
-  FIELD_PARENT,
-  FIELD_CONTEXT,
-  FIELD_TRACE_STATE,
-  FIELD_FLAGS,
-  FIELD_NAME,
-  FIELD_SERVICE,
-  FIELD_KIND,
-  FIELD_START,
-  FIELD_END,
-  FIELD_DURATION,
-  FIELD_STATUS,
-  FIELD_STATUS_MESSAGE,
-  FIELD_ERROR,
-  FIELD_ATTRIBUTES,
-  FIELD_EVENTS,
-  FIELD_LINKS,
-  FIELD_DROPPED_ATTRIBUTES,
-  FIELD_DROPPED_EVENTS,
-  FIELD_DROPPED_LINKS,
-  FIELD_RESOURCE,
-  FIELD_RESOURCE_SCHEMA,
-  FIELD_RESOURCE_DROPPED,
-  FIELD_RESOURCE_RESIDUAL,
-  FIELD_RESOURCE_OUTER,
-  FIELD_SCOPE,
-  FIELD_SCOPE_VERSION,
-  FIELD_SCHEMA_URL,
-  FIELD_RESIDUAL,
-  FIELD_OUTER_RESIDUAL,
-  FIELD_MADE_UP
-};
-
-static const struct {
-  const char *name;
-  enum field field;
-} names[] = {
-    {"traceid", FIELD_TRACE_ID},
-    {"spanid", FIELD_SPAN_ID},
-    {"context", FIELD_CONTEXT},
-    {"spancontext", FIELD_CONTEXT},
-    {"parentspanid", FIELD_PARENT},
-    {"parentid", FIELD_PARENT},
-    {"parent", FIELD_PARENT},
-    {"tracestate", FIELD_TRACE_STATE},
-    {"flags", FIELD_FLAGS},
-    {"traceflags", FIELD_FLAGS},
-    {"name", FIELD_NAME},
-    {"spanname", FIELD_NAME},
-    {"operation", FIELD_NAME},
-    {"operationname", FIELD_NAME},
-    {"service", FIELD_SERVICE},
-    {"servicename", FIELD_SERVICE},
-    {"resourceservicename", FIELD_SERVICE},
-    {"kind", FIELD_KIND},
-    {"spankind", FIELD_KIND},
-    {"status", FIELD_STATUS},
-    {"statuscode", FIELD_STATUS},
-    {"otelstatuscode", FIELD_STATUS},
-    {"statusmessage", FIELD_STATUS_MESSAGE},
-    {"statusdescription", FIELD_STATUS_MESSAGE},
-    {"otelstatusdescription", FIELD_STATUS_MESSAGE},
-    {"error", FIELD_ERROR},
-    {"attributes", FIELD_ATTRIBUTES},
-    {"spanattributes", FIELD_ATTRIBUTES},
-    {"tags", FIELD_ATTRIBUTES},
-    {"events", FIELD_EVENTS},
-    {"links", FIELD_LINKS},
-    {"droppedattributescount", FIELD_DROPPED_ATTRIBUTES},
-    {"droppedattributecount", FIELD_DROPPED_ATTRIBUTES},
-    {"droppedattributes", FIELD_DROPPED_ATTRIBUTES},
-    {"droppedevents", FIELD_DROPPED_EVENTS},
-    {"droppedlinks", FIELD_DROPPED_LINKS},
-    {"droppedeventscount", FIELD_DROPPED_EVENTS},
-    {"droppedlinkscount", FIELD_DROPPED_LINKS},
-    {"resource", FIELD_RESOURCE},
-    {"resourceattributes", FIELD_RESOURCE},
-    {"resourceschemaurl", FIELD_RESOURCE_SCHEMA},
-    {"resourcedroppedattributescount", FIELD_RESOURCE_DROPPED},
-    {"resourceresidual", FIELD_RESOURCE_RESIDUAL},
-    {"resourceouterresidual", FIELD_RESOURCE_OUTER},
-    {"scope", FIELD_SCOPE},
-    {"instrumentationscope", FIELD_SCOPE},
-    {"instrumentationlibrary", FIELD_SCOPE},
-    {"scopename", FIELD_SCOPE},
-    {"otelscopename", FIELD_SCOPE},
-    {"scopeversion", FIELD_SCOPE_VERSION},
-    {"otelscopeversion", FIELD_SCOPE_VERSION},
-    {"version", FIELD_SCOPE_VERSION},
-    {"schemaurl", FIELD_SCHEMA_URL},
-    {"residual", FIELD_RESIDUAL},
-    {"outerresidual", FIELD_OUTER_RESIDUAL},
-    {"madeupids", FIELD_MADE_UP},
-};
-
-/* Names of times, which a unit may follow. */
-static const struct {
-  const char *name;
-  enum field field;
-} time_names[] = {
-    {"starttimestamp", FIELD_START}, {"starttime", FIELD_START},
-    {"startedat", FIELD_START},      {"start", FIELD_START},
-    {"timestamp", FIELD_START},      {"time", FIELD_START},
-    {"endtimestamp", FIELD_END},     {"endtime", FIELD_END},
-    {"endedat", FIELD_END},          {"end", FIELD_END},
-    {"duration", FIELD_DURATION},    {"elapsed", FIELD_DURATION},
-};
-
-/* Lower case, without punctuation; false: too long to be a known name. */
-static bool fold_name(struct tk_text name, char folded[NAME_LIMIT]) {
-  size_t size = 0;
-  for (uint32_t i = 0; i < name.size; i++) {
-    const char c = name.data[i];
-    if (c == '_' || c == '.' || c == '-' || c == '@') continue;
-    if (size + 1 >= NAME_LIMIT) return false;
-    folded[size++] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  }
-  folded[size] = '\0';
-  return size > 0;
-}
-
-static enum field find_field(struct tk_text name, int *unit) {
-  char folded[NAME_LIMIT];
-  *unit = TK_UNIT_GUESS;
-  if (!fold_name(name, folded)) return FIELD_UNKNOWN;
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    if (strcmp(names[i].name, folded) == 0) return names[i].field;
-  }
-  for (size_t i = 0; i < sizeof time_names / sizeof time_names[0]; i++) {
-    const size_t size = strlen(time_names[i].name);
-    if (strncmp(time_names[i].name, folded, size) != 0) continue;
-    if (tk_flat_unit(folded + size, unit)) return time_names[i].field;
-  }
-  return FIELD_UNKNOWN;
-}
 
 /* ---- values of fields ---- */
 
@@ -307,16 +165,16 @@ static struct tk_event read_event(struct tk_plain *plain) {
        more = tk_json_next_member(&plain->json)) {
     const struct tk_json_string key = tk_json_key(&plain->json);
     int unit;
-    const enum field field = find_field(tk_raw_text(key), &unit);
-    if (field == FIELD_START) {
+    const enum tk_flat_field field = tk_flat_find_field(tk_raw_text(key), &unit);
+    if (field == TK_FLAT_START) {
       parse_time(plain, unit, &event.time_unix_ns, NULL);
-    } else if (field == FIELD_NAME) {
+    } else if (field == TK_FLAT_NAME) {
       event.name = tk_plain_text(plain);
-    } else if (field == FIELD_ATTRIBUTES) {
+    } else if (field == TK_FLAT_ATTRIBUTES) {
       push_attributes(plain);
-    } else if (field == FIELD_DROPPED_ATTRIBUTES) {
+    } else if (field == TK_FLAT_DROPPED_ATTRIBUTES) {
       dropped = tk_plain_uint32(plain);
-    } else if (field == FIELD_RESIDUAL) {
+    } else if (field == TK_FLAT_RESIDUAL) {
       event.residual = read_residual(plain);
     } else {
       const struct tk_text name = tk_builder_string(plain->builder, key);
@@ -349,22 +207,22 @@ static void read_link_members(struct tk_plain *plain, struct tk_link *link,
        more = tk_json_next_member(&plain->json)) {
     const struct tk_json_string key = tk_json_key(&plain->json);
     int unit;
-    const enum field field = find_field(tk_raw_text(key), &unit);
-    if (field == FIELD_TRACE_ID) {
+    const enum tk_flat_field field = tk_flat_find_field(tk_raw_text(key), &unit);
+    if (field == TK_FLAT_TRACE_ID) {
       ids->trace = tk_plain_view(plain);
-    } else if (field == FIELD_SPAN_ID) {
+    } else if (field == TK_FLAT_SPAN_ID) {
       ids->span = tk_plain_view(plain);
-    } else if (field == FIELD_TRACE_STATE) {
+    } else if (field == TK_FLAT_TRACE_STATE) {
       link->trace_state = tk_plain_text(plain);
-    } else if (field == FIELD_FLAGS) {
+    } else if (field == TK_FLAT_FLAGS) {
       link->flags = tk_plain_uint32(plain);
-    } else if (field == FIELD_ATTRIBUTES) {
+    } else if (field == TK_FLAT_ATTRIBUTES) {
       push_attributes(plain);
-    } else if (field == FIELD_DROPPED_ATTRIBUTES) {
+    } else if (field == TK_FLAT_DROPPED_ATTRIBUTES) {
       link->attributes.dropped_count = tk_plain_uint32(plain);
-    } else if (field == FIELD_RESIDUAL) {
+    } else if (field == TK_FLAT_RESIDUAL) {
       link->residual = read_residual(plain);
-    } else if (field == FIELD_CONTEXT && tk_json_peek(&plain->json) == TK_JSON_OBJECT) {
+    } else if (field == TK_FLAT_CONTEXT && tk_json_peek(&plain->json) == TK_JSON_OBJECT) {
       struct tk_span_context context;
       tk_console_context(plain, &context);
       *ids = (struct tk_plain_ids){context.trace, context.span, {"", 0}};
@@ -464,20 +322,20 @@ static void read_scope(struct tk_plain *plain, struct reading *reading) {
        more = tk_json_next_member(&plain->json)) {
     const struct tk_json_string key = tk_json_key(&plain->json);
     int unit;
-    const enum field field = find_field(tk_raw_text(key), &unit);
-    if (field == FIELD_NAME) {
+    const enum tk_flat_field field = tk_flat_find_field(tk_raw_text(key), &unit);
+    if (field == TK_FLAT_NAME) {
       scope->name = tk_plain_text(plain);
-    } else if (field == FIELD_SCOPE_VERSION) {
+    } else if (field == TK_FLAT_SCOPE_VERSION) {
       scope->version = tk_plain_text(plain);
-    } else if (field == FIELD_SCHEMA_URL) {
+    } else if (field == TK_FLAT_SCHEMA_URL) {
       scope->schema_url = tk_plain_text(plain);
-    } else if (field == FIELD_ATTRIBUTES) {
+    } else if (field == TK_FLAT_ATTRIBUTES) {
       push_attributes(plain);
-    } else if (field == FIELD_DROPPED_ATTRIBUTES) {
+    } else if (field == TK_FLAT_DROPPED_ATTRIBUTES) {
       dropped = tk_plain_uint32(plain);
-    } else if (field == FIELD_RESIDUAL) {
+    } else if (field == TK_FLAT_RESIDUAL) {
       scope->residual = read_residual(plain);
-    } else if (field == FIELD_OUTER_RESIDUAL) {
+    } else if (field == TK_FLAT_OUTER_RESIDUAL) {
       scope->outer_residual = read_residual(plain);
     } else if (tk_text_equals(tk_raw_text(key), "absent")) {
       reading->has_scope = !tk_plain_bool(plain);
@@ -518,7 +376,7 @@ static void complete_resource(struct tk_plain *plain, struct reading *reading,
     int unit;
     const struct tk_json_string key = tk_json_key(&inner.json);
     if (!is_resource_member(tk_raw_text(key)) ||
-        find_field(tk_raw_text(key), &unit) != FIELD_UNKNOWN) {
+        tk_flat_find_field(tk_raw_text(key), &unit) != TK_FLAT_UNKNOWN) {
       tk_json_skip(&inner.json);
       continue;
     }
@@ -613,31 +471,32 @@ static void read_duration(struct tk_plain *plain, struct reading *reading, int u
 }
 
 /* Fields of the resource and the scope; false: none of these. */
-static bool read_outer_member(struct tk_plain *plain, struct reading *reading, enum field field) {
+static bool read_outer_member(struct tk_plain *plain, struct reading *reading,
+                              enum tk_flat_field field) {
   switch ((int)field) {
-    case FIELD_SERVICE:
+    case TK_FLAT_SERVICE:
       reading->has_service = tk_json_peek(&plain->json) == TK_JSON_STRING;
       reading->service = tk_plain_text(plain);
       return true;
-    case FIELD_RESOURCE:
+    case TK_FLAT_RESOURCE:
       read_resource(plain, reading);
       return true;
-    case FIELD_RESOURCE_SCHEMA:
+    case TK_FLAT_RESOURCE_SCHEMA:
       reading->resource.schema_url = tk_plain_text(plain);
       return true;
-    case FIELD_RESOURCE_DROPPED:
+    case TK_FLAT_RESOURCE_DROPPED:
       reading->resource.attributes.dropped_count = tk_plain_uint32(plain);
       return true;
-    case FIELD_RESOURCE_RESIDUAL:
+    case TK_FLAT_RESOURCE_RESIDUAL:
       reading->resource.residual = read_residual(plain);
       return true;
-    case FIELD_RESOURCE_OUTER:
+    case TK_FLAT_RESOURCE_OUTER:
       reading->resource.outer_residual = read_residual(plain);
       return true;
-    case FIELD_SCOPE:
+    case TK_FLAT_SCOPE:
       read_scope(plain, reading);
       return true;
-    case FIELD_SCOPE_VERSION:
+    case TK_FLAT_SCOPE_VERSION:
       reading->scope.version = tk_plain_text(plain);
       reading->has_scope |= reading->scope.version.size > 0;
       return true;
@@ -650,75 +509,75 @@ static void read_member(struct tk_plain *plain, struct reading *reading,
                         struct tk_json_string key) {
   struct tk_span *span = &reading->span;
   int unit;
-  const enum field field = find_field(tk_raw_text(key), &unit);
+  const enum tk_flat_field field = tk_flat_find_field(tk_raw_text(key), &unit);
   if (read_outer_member(plain, reading, field)) return;
   switch ((int)field) {
-    case FIELD_TRACE_ID:
+    case TK_FLAT_TRACE_ID:
       reading->ids.trace = tk_plain_view(plain);
       reading->has_ids = true;
       break;
-    case FIELD_SPAN_ID:
+    case TK_FLAT_SPAN_ID:
       reading->ids.span = tk_plain_view(plain);
       reading->has_ids = true;
       break;
-    case FIELD_PARENT:
+    case TK_FLAT_PARENT:
       read_parent(plain, reading);
       break;
-    case FIELD_CONTEXT:
+    case TK_FLAT_CONTEXT:
       read_context(plain, reading, key);
       break;
-    case FIELD_TRACE_STATE:
+    case TK_FLAT_TRACE_STATE:
       span->trace_state = tk_plain_text(plain);
       break;
-    case FIELD_FLAGS:
+    case TK_FLAT_FLAGS:
       span->flags = tk_plain_uint32(plain);
       break;
-    case FIELD_NAME:
+    case TK_FLAT_NAME:
       span->name = tk_plain_text(plain);
       break;
-    case FIELD_KIND:
+    case TK_FLAT_KIND:
       read_kind(plain, span);
       break;
-    case FIELD_START:
+    case TK_FLAT_START:
       reading->has_start = parse_time(plain, unit, &span->start_unix_ns, &reading->start_unit);
       break;
-    case FIELD_END:
+    case TK_FLAT_END:
       reading->has_end = parse_time(plain, unit, &span->end_unix_ns, NULL);
       break;
-    case FIELD_DURATION:
+    case TK_FLAT_DURATION:
       read_duration(plain, reading, unit);
       break;
-    case FIELD_STATUS:
+    case TK_FLAT_STATUS:
       read_status(plain, span, false);
       break;
-    case FIELD_STATUS_MESSAGE:
+    case TK_FLAT_STATUS_MESSAGE:
       span->status_message = tk_plain_text(plain);
       break;
-    case FIELD_ERROR:
+    case TK_FLAT_ERROR:
       read_error(plain, reading, key);
       break;
-    case FIELD_ATTRIBUTES:
+    case TK_FLAT_ATTRIBUTES:
       read_attributes(plain, key);
       break;
-    case FIELD_EVENTS:
+    case TK_FLAT_EVENTS:
       read_events(plain, span);
       break;
-    case FIELD_LINKS:
+    case TK_FLAT_LINKS:
       read_links(plain, span);
       break;
-    case FIELD_DROPPED_ATTRIBUTES:
+    case TK_FLAT_DROPPED_ATTRIBUTES:
       span->attributes.dropped_count = tk_plain_uint32(plain);
       break;
-    case FIELD_DROPPED_EVENTS:
+    case TK_FLAT_DROPPED_EVENTS:
       span->dropped_events_count = tk_plain_uint32(plain);
       break;
-    case FIELD_DROPPED_LINKS:
+    case TK_FLAT_DROPPED_LINKS:
       span->dropped_links_count = tk_plain_uint32(plain);
       break;
-    case FIELD_RESIDUAL:
+    case TK_FLAT_RESIDUAL:
       span->residual = read_residual(plain);
       break;
-    case FIELD_MADE_UP:
+    case TK_FLAT_MADE_UP:
       read_made_up(plain, reading);
       break;
     default:
@@ -800,8 +659,8 @@ bool tk_flat_json_probe(const char *head, size_t size) {
   for (const char *at = head; (at = memchr(at, '"', (size_t)(end - at)));) {
     const char *close = memchr(at + 1, '"', (size_t)(end - at - 1));
     if (!close) break;
-    char folded[NAME_LIMIT];
-    if (fold_name((struct tk_text){at + 1, (uint32_t)(close - at - 1)}, folded)) {
+    char folded[TK_FLAT_NAME_LIMIT];
+    if (tk_flat_fold_name((struct tk_text){at + 1, (uint32_t)(close - at - 1)}, folded)) {
       trace |= strcmp(folded, "traceid") == 0;
       span |= strcmp(folded, "spanid") == 0;
     }

@@ -107,14 +107,19 @@ bool tk_plain_expect(struct tk_plain *plain, enum tk_json_type wanted) {
   return false;
 }
 
+/* What the parser gives after an error has no address. */
+static struct tk_text anchor(struct tk_text text) {
+  return text.data ? text : (struct tk_text){"", 0};
+}
+
 struct tk_text tk_plain_view(struct tk_plain *plain) {
   const enum tk_json_type type = tk_json_peek(&plain->json);
   if (type != TK_JSON_STRING) {
     const struct tk_text raw = tk_json_skip(&plain->json);
-    return type == TK_JSON_NULL ? (struct tk_text){"", 0} : raw;
+    return type == TK_JSON_NULL ? (struct tk_text){"", 0} : anchor(raw);
   }
   const struct tk_json_string string = tk_json_string(&plain->json);
-  return string.escaped ? tk_builder_string(plain->builder, string) : tk_raw_text(string);
+  return string.escaped ? tk_builder_string(plain->builder, string) : anchor(tk_raw_text(string));
 }
 
 struct tk_text tk_plain_text(struct tk_plain *plain) {
@@ -128,13 +133,13 @@ struct tk_text tk_plain_text(struct tk_plain *plain) {
 
 struct tk_text tk_plain_numeral(struct tk_plain *plain, const char *expected) {
   const enum tk_json_type type = tk_json_peek(&plain->json);
-  if (type == TK_JSON_NUMBER) return tk_json_number(&plain->json);
+  if (type == TK_JSON_NUMBER) return anchor(tk_json_number(&plain->json));
   if (type == TK_JSON_STRING) {
     const struct tk_json_string string = tk_json_string(&plain->json);
     if (string.size == 0 && !plain->json.expected) {
       tk_plain_report_type(plain, expected, tk_raw_text(string));
     }
-    return tk_raw_text(string);
+    return anchor(tk_raw_text(string));
   }
   const struct tk_text raw = tk_json_skip(&plain->json);
   if (type != TK_JSON_NULL && raw.size > 0) tk_plain_report_type(plain, expected, raw);
@@ -305,7 +310,7 @@ static struct tk_value copy_as_text(struct tk_plain *plain, struct tk_text raw) 
 }
 
 static struct tk_value number_value(struct tk_plain *plain) {
-  const struct tk_text text = tk_json_number(&plain->json);
+  const struct tk_text text = anchor(tk_json_number(&plain->json));
   struct tk_value value = {.type = TK_VALUE_INT};
   bool integer = text.size > 0;
   for (uint32_t i = 0; i < text.size; i++) {
