@@ -109,8 +109,8 @@ static void append_double(struct tk_byte_writer *out, double value) {
     for (char *at = text; *at; at++) {
       if (*at == ',') *at = '.'; /* a host may have set a locale */
     }
-    if (!strpbrk(text, ".e")) strcat(text, ".0");
     tk_json_literal(out, text);
+    if (!strpbrk(text, ".e")) tk_json_literal(out, ".0");
   }
 }
 

@@ -44,8 +44,9 @@ static enum tk_status fill_resource_code(struct spans_segment *segment,
   if (!stored) return tk_corrupt(error, "resource %lld is missing", (long long)id);
   switch ((int)binding->column->source) {
     case SOURCE_SERVICE:
-      if (stored->service.data)
+      if (stored->service.data) {
         tk_spans_set_text(value, stored->service.data, stored->service.size);
+      }
       return TK_OK;
     case SOURCE_RESOURCE_ID:
       tk_spans_set_int(value, id);

@@ -123,7 +123,7 @@ void tk_spans_columns_declare_one(sqlite3_str *sql, const struct spans_columns *
                                   uint32_t index, const char *prefix, bool is_hidden) {
   const char *type = index < SPANS_FIRST_ATTRIBUTE ? declared_columns[index].type
                                                    : "BLOB"; /* HIDDEN alone would be NUMERIC */
-  int size = (int)strcspn(type, " "); /* a collation may follow */
+  int size = (int)strcspn(type, " ");                        /* a collation may follow */
   sqlite3_str_appendf(sql, "\"%w%w\" %.*s%s%s", prefix, columns->items[index].name, size, type,
                       is_hidden ? " HIDDEN" : "", type + size);
 }

@@ -21,8 +21,9 @@ static int64_t bucket_of(int64_t start, int64_t size) {
 /* Whether starts in [low, high] allow a match. Unsigned beyond the year 2262: no statement. */
 static bool starts_may_match(const struct spans_condition *condition,
                              const struct spans_column *column, uint64_t low, uint64_t high) {
-  if (condition->is_start_range)
+  if (condition->is_start_range) {
     return condition->start_low <= high && condition->start_high >= low;
+  }
   if (high > INT64_MAX || low > high) return true;
   if (column->source == SOURCE_START) {
     return tk_predicate_may_match(&condition->predicate, (int64_t)low, (int64_t)high);

@@ -45,7 +45,7 @@ struct spans_groups {
 static enum tk_status reserve_references(struct spans_groups *groups, uint32_t more,
                                          struct tk_error *error) {
   if (groups->count + more <= groups->capacity) return TK_OK;
-  uint64_t grown = groups->capacity ? 2 * groups->capacity : 2 * SPANS_BATCH_ROWS;
+  uint64_t grown = groups->capacity ? 2 * groups->capacity : UINT64_C(2) * SPANS_BATCH_ROWS;
   struct reference *references = sqlite3_realloc64(groups->references, grown * sizeof *references);
   if (references) groups->references = references;
   uint32_t *group_of = sqlite3_realloc64(groups->group_of, grown * sizeof *group_of);

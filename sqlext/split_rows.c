@@ -42,8 +42,9 @@ enum tk_status tk_split_rows_add(struct tk_split_rows *rows, struct tk_reader *r
       (status = tk_reader_parents(reader, segment, granule, &parents, error))) {
     return status;
   }
-  if (!ids)
+  if (!ids) {
     return tk_corrupt(error, "segment %lld has no span ids", (long long)segment->summary.id);
+  }
   for (uint32_t row = begin; row < end; row++) {
     struct tk_split_row *item = &rows->items[rows->count];
     const uint8_t *parent = NULL;

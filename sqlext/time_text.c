@@ -278,7 +278,7 @@ static const char *parse_clock(const char *p, const char *end, int64_t *seconds,
     if (p == digits) return NULL;
     *ns = (int64_t)multiply_fraction(digits, (size_t)(p - digits), (uint64_t)NS_PER_SECOND);
   }
-  *seconds = (int64_t)hour * 3600 + minute * 60 + second;
+  *seconds = (int64_t)hour * 3600 + (int64_t)minute * 60 + second;
   return p;
 }
 
@@ -295,7 +295,7 @@ static const char *parse_offset(const char *p, const char *end, int64_t *seconds
   if (p < end && *p == ':') p++;
   if (p < end && !(p = parse_digits(p, end, 2, &minute))) return NULL;
   if (hour > 23 || minute > 59) return NULL;
-  *seconds = ((int64_t)hour * 3600 + minute * 60) * (west ? -1 : 1);
+  *seconds = ((int64_t)hour * 3600 + (int64_t)minute * 60) * (west ? -1 : 1);
   return p;
 }
 

@@ -111,7 +111,7 @@ static uint32_t resolve_key(struct tk_shredder *shredder, struct tk_text key, ui
 static uint32_t find_column(struct tk_shredder *shredder, const struct tk_attribute *attribute) {
   const uintptr_t address = (uintptr_t)attribute->key.data;
   const uint32_t type = attribute->value.type;
-  const size_t line = (address ^ address >> 9 ^ type * 257u) % POINTER_CACHE;
+  const size_t line = (address ^ address >> 9 ^ (uintptr_t)type * 257u) % POINTER_CACHE;
   struct cached_key *cached = &shredder->state->cache[line];
   if (cached->data == attribute->key.data && cached->size == attribute->key.size &&
       cached->type == attribute->value.type && cached->data) {

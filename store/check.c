@@ -4,6 +4,7 @@
  * (no memory, no lock). */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/database.h"
@@ -11,12 +12,19 @@
 #include "store/store.h"
 #include "tracekeep/hash.h"
 
+/* Ids of traces that no row of tk_split mentions: each must be in one segment only. */
+struct whole_traces {
+  uint8_t (*ids)[16];
+  size_t count, capacity;
+};
+
 struct check {
   struct tk_store *store;
   struct tk_reader *reader;
   tk_check_report *report;
   void *context;
   struct tk_check_counts counts;
+  struct whole_traces whole;
 };
 
 static void fault(struct check *check, const char *format, ...) TK_PRINTF(2, 3);
@@ -77,6 +85,39 @@ static void size_row(struct check *check, sqlite3_stmt *statement) {
         (long long)sqlite3_column_int64(statement, 2));
 }
 
+static void split_flag_row(struct check *check, sqlite3_stmt *statement) {
+  fault(check, "segment %lld: its flag for split traces is %d, and tk_split says otherwise",
+        (long long)sqlite3_column_int64(statement, 0), sqlite3_column_int(statement, 1));
+}
+
+static void lone_split_row(struct check *check, sqlite3_stmt *statement) {
+  fault(check, "trace %s is noted as split, but only in segment %lld",
+        (const char *)sqlite3_column_text(statement, 0),
+        (long long)sqlite3_column_int64(statement, 1));
+}
+
+static void id_row(struct check *check, sqlite3_stmt *statement) {
+  fault(check, "segment %lld: its id is not below next_segment_id",
+        (long long)sqlite3_column_int64(statement, 0));
+}
+
+static void twice_row(struct check *check, sqlite3_stmt *statement) {
+  fault(check, "%s %lld has the content of another",
+        (const char *)sqlite3_column_text(statement, 0),
+        (long long)sqlite3_column_int64(statement, 1));
+}
+
+static void alias_row(struct check *check, sqlite3_stmt *statement) {
+  const void *id = sqlite3_column_blob(statement, 0);
+  const char *text = (const char *)sqlite3_column_text(statement, 1);
+  const uint32_t size = (uint32_t)sqlite3_column_bytes(statement, 1);
+  uint8_t expected[16];
+  tk_trace_id_from_text((struct tk_text){text ? text : "", text ? size : 0}, expected);
+  if (id && sqlite3_column_bytes(statement, 0) == 16 && memcmp(id, expected, 16) == 0) return;
+  fault(check, "tk_trace_alias: `%.200s` is stored with another trace id than its own",
+        text ? text : "");
+}
+
 static enum tk_status check_tables(struct check *check, struct tk_error *error) {
   static const struct {
     const char *sql;
@@ -97,6 +138,20 @@ static enum tk_status check_tables(struct check *check, struct tk_error *error) 
        "    WHERE id >= s.id << 16 AND id < (s.id + 1) << 16) AS found "
        "FROM tk_segment s WHERE stored_bytes <> found",
        size_row},
+      {"SELECT id, flags & 1 FROM tk_segment "
+       "WHERE (flags & 1) <> (id IN (SELECT segment_id FROM tk_split))",
+       split_flag_row},
+      {"SELECT lower(hex(trace_id)), min(segment_id) FROM tk_split "
+       "GROUP BY trace_id HAVING count(*) = 1",
+       lone_split_row},
+      {"SELECT id FROM tk_segment "
+       "WHERE id >= (SELECT value FROM tk_meta WHERE key = 'next_segment_id')",
+       id_row},
+      {"SELECT 'tk_resource', max(id) FROM tk_resource GROUP BY hash, content HAVING count(*) > 1",
+       twice_row},
+      {"SELECT 'tk_scope', max(id) FROM tk_scope GROUP BY hash, content HAVING count(*) > 1",
+       twice_row},
+      {"SELECT trace_id, text FROM tk_trace_alias", alias_row},
   };
   enum tk_status status = TK_OK;
   for (size_t i = 0; i < sizeof queries / sizeof queries[0] && status == TK_OK; i++) {
@@ -106,6 +161,24 @@ static enum tk_status check_tables(struct check *check, struct tk_error *error) 
 }
 
 /* ---- segments ---- */
+
+/* Scans skip what is outside of [int_min, int_max]. */
+static enum tk_status check_range(const struct tk_segment_column *column,
+                                  const struct tk_column *values, int64_t segment_id,
+                                  struct tk_error *error) {
+  if (column->kind != TK_COLUMN_INT || column->in_extras || column->value_count == 0) return TK_OK;
+  int64_t least = values->ints[0], greatest = values->ints[0];
+  for (uint32_t i = 1; i < column->value_count; i++) {
+    if (values->ints[i] < least) least = values->ints[i];
+    if (values->ints[i] > greatest) greatest = values->ints[i];
+  }
+  if (least == column->int_min && greatest == column->int_max) return TK_OK;
+  return tk_corrupt(error,
+                    "segment %lld: column %d: expected values from %lld to %lld, "
+                    "found %lld to %lld",
+                    (long long)segment_id, column->number, (long long)column->int_min,
+                    (long long)column->int_max, (long long)least, (long long)greatest);
+}
 
 static enum tk_status check_columns(struct check *check, const struct tk_segment *segment,
                                     struct tk_error *error) {
@@ -118,6 +191,7 @@ static enum tk_status check_columns(struct check *check, const struct tk_segment
     if (column->type == TK_VALUE_EMPTY && column->number >= TK_COL_FIRST_ATTRIBUTE) continue;
     check->counts.chunks += !column->in_extras;
     status = tk_reader_values(check->reader, segment, i, 0, column->value_count, &values, &found);
+    if (status == TK_OK) status = check_range(column, values, segment->summary.id, &found);
     if (status == TK_OK && column->number >= TK_COL_FIRST_ATTRIBUTE) {
       status = tk_reader_value_index(check->reader, segment, i, TK_ALL, &index, &found);
     }
@@ -169,6 +243,32 @@ static void compare_tally(struct check *check, const struct tk_segment_summary *
   }
 }
 
+/* A trace id that is a text is in tk_trace_alias, which is how the text is shown. */
+static enum tk_status check_alias(struct check *check, const struct tk_span *span,
+                                  int64_t segment_id, struct tk_error *error) {
+  sqlite3_stmt *statement = NULL;
+  if (!(span->presence & TK_SPAN_TEXT_TRACE_ID)) return TK_OK;
+  int rc = sqlite3_prepare_v2(check->store->db,
+                              "SELECT 1 FROM tk_trace_alias WHERE trace_id = ?1 AND text = ?2", -1,
+                              &statement, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_blob(statement, 1, span->trace_id, 16, SQLITE_STATIC);
+  if (rc == SQLITE_OK) {
+    rc = sqlite3_bind_text(statement, 2, span->trace_id_text.data, (int)span->trace_id_text.size,
+                           SQLITE_STATIC);
+  }
+  if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+  if (rc == SQLITE_DONE) {
+    fault(check, "segment %lld: tk_trace_alias does not have its trace `%.*s`",
+          (long long)segment_id, (int)span->trace_id_text.size, span->trace_id_text.data);
+  }
+  const enum tk_status status =
+      rc == SQLITE_ROW || rc == SQLITE_DONE
+          ? TK_OK
+          : tk_database_error(check->store->db, "read tk_trace_alias", error);
+  sqlite3_finalize(statement);
+  return status;
+}
+
 static enum tk_status check_spans(struct check *check, const struct tk_segment *segment,
                                   const struct tk_segment_summary *summary,
                                   struct tk_error *error) {
@@ -185,7 +285,11 @@ static enum tk_status check_spans(struct check *check, const struct tk_segment *
       break;
     }
     status = tk_reader_spans(check->reader, segment, begin, count, &arena, spans, error);
-    for (uint32_t i = 0; i < count && status == TK_OK; i++) add_to_tally(&tally, &spans[i]);
+    for (uint32_t i = 0; i < count && status == TK_OK; i++) {
+      add_to_tally(&tally, &spans[i]);
+      if (i > 0 && memcmp(spans[i].trace_id, spans[i - 1].trace_id, 16) == 0) continue;
+      status = check_alias(check, &spans[i], summary->id, error);
+    }
     tk_arena_reset(&arena);
   }
   tk_arena_reset(&arena);
@@ -219,8 +323,9 @@ static enum tk_status check_trace_filter(struct check *check, const struct tk_se
     const size_t size = (size_t)sqlite3_column_bytes(statement, 0);
     status = tk_membership_verify(blob, size, error);
     for (uint32_t t = 0; t < count && status == TK_OK; t++) {
-      if (tk_membership_may_contain(blob, size, tk_hash64(ids->fixed + (size_t)t * 16, 16)))
+      if (tk_membership_may_contain(blob, size, tk_hash64(ids->fixed + (size_t)t * 16, 16))) {
         continue;
+      }
       status = tk_corrupt(error, "its trace filter does not know trace %u", t);
     }
   }
@@ -228,8 +333,29 @@ static enum tk_status check_trace_filter(struct check *check, const struct tk_se
   return status;
 }
 
-/* Value filters: only that they are there, and their own checksums, since a filter may say yes to
- * anything. */
+/* A filter may say yes to anything, but must to what is there. */
+static enum tk_status check_value_filter(struct check *check, const struct tk_segment *segment,
+                                         int number, const uint8_t *blob, size_t size,
+                                         struct tk_error *error) {
+  const struct tk_column *values;
+  uint32_t index = 0;
+  enum tk_status status = tk_membership_verify(blob, size, error);
+  if (status != TK_OK) return status;
+  while (index < segment->column_count && segment->columns[index].number != number) index++;
+  if (index == segment->column_count || segment->columns[index].kind != TK_COLUMN_TEXT) {
+    return tk_corrupt(error, "there is no such text column");
+  }
+  const uint32_t count = segment->columns[index].value_count;
+  status = tk_reader_values(check->reader, segment, index, 0, count, &values, error);
+  for (uint32_t i = 0; i < count && status == TK_OK; i++) {
+    const struct tk_text text = tk_column_text(values, i);
+    if (!tk_membership_may_contain(blob, size, tk_hash64(text.data, text.size))) {
+      status = tk_corrupt(error, "it does not know value %u", i);
+    }
+  }
+  return status;
+}
+
 static enum tk_status check_value_filters(struct check *check, const struct tk_segment *segment,
                                           int64_t segment_id, struct tk_error *error) {
   sqlite3_stmt *statement = NULL;
@@ -249,8 +375,9 @@ static enum tk_status check_value_filters(struct check *check, const struct tk_s
   while (status == TK_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
     struct tk_error found = {{0}};
     count++;
-    status = tk_membership_verify(sqlite3_column_blob(statement, 1),
-                                  (size_t)sqlite3_column_bytes(statement, 1), &found);
+    status = check_value_filter(check, segment, sqlite3_column_int(statement, 0),
+                                sqlite3_column_blob(statement, 1),
+                                (size_t)sqlite3_column_bytes(statement, 1), &found);
     if (status != TK_OK) {
       status = tk_fail(error, status, "column %d: filter: %s", sqlite3_column_int(statement, 0),
                        found.message);
@@ -296,6 +423,105 @@ static enum tk_status check_stray_chunks(struct check *check, const struct tk_se
   return status;
 }
 
+/* ---- what other tables say about a segment ---- */
+
+/* Every attribute key of the directory is in tk_attribute_key. */
+static enum tk_status check_attribute_keys(struct check *check, const struct tk_segment *segment,
+                                           struct tk_error *error) {
+  sqlite3_stmt *statement = NULL;
+  int rc = sqlite3_prepare_v2(
+      check->store->db,
+      "SELECT 1 FROM tk_attribute_key WHERE scope = ?1 AND key = ?2 AND type = ?3", -1, &statement,
+      NULL);
+  for (uint32_t i = 0; i < segment->column_count && (rc == SQLITE_OK || rc == SQLITE_ROW); i++) {
+    const struct tk_segment_column *column = &segment->columns[i];
+    if (column->number < TK_COL_FIRST_ATTRIBUTE) continue;
+    sqlite3_reset(statement);
+    sqlite3_bind_int(statement, 1, column->scope);
+    rc = sqlite3_bind_text(statement, 2, column->key.data ? column->key.data : "",
+                           (int)column->key.size, SQLITE_STATIC);
+    sqlite3_bind_int(statement, 3, column->type);
+    if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+    if (rc != SQLITE_DONE) continue;
+    fault(check, "segment %lld: column %d: tk_attribute_key does not have its key `%.*s`",
+          (long long)segment->summary.id, column->number, (int)column->key.size, column->key.data);
+    rc = SQLITE_OK;
+  }
+  const enum tk_status status = rc == SQLITE_OK || rc == SQLITE_ROW
+                                    ? TK_OK
+                                    : tk_database_error(check->store->db, "read the keys", error);
+  sqlite3_finalize(statement);
+  return status;
+}
+
+static bool keep_whole_trace(struct whole_traces *whole, const uint8_t id[16]) {
+  if (whole->count == whole->capacity) {
+    const size_t capacity = whole->capacity ? whole->capacity * 2 : 1024;
+    uint8_t(*ids)[16] = sqlite3_realloc64(whole->ids, capacity * sizeof *ids);
+    if (!ids) return false;
+    whole->ids = ids;
+    whole->capacity = capacity;
+  }
+  memcpy(whole->ids[whole->count++], id, 16);
+  return true;
+}
+
+/* Its rows of tk_split are of traces that it has; its other traces are remembered. */
+static enum tk_status check_splits(struct check *check, const struct tk_segment *segment,
+                                   struct tk_error *error) {
+  const uint32_t count = segment->summary.trace_count;
+  const bool has_split = segment->summary.flags & TK_SEGMENT_HAS_SPLIT;
+  const struct tk_column *ids;
+  sqlite3_stmt *statement = NULL;
+  char sql[96];
+  int64_t noted = 0, found = 0;
+  enum tk_status status = tk_reader_values(check->reader, segment, segment->fixed[TK_COL_TRACE_ID],
+                                           0, count, &ids, error);
+  if (status != TK_OK) return status;
+  int rc = sqlite3_prepare_v2(check->store->db,
+                              "SELECT 1 FROM tk_split WHERE trace_id = ?1 AND segment_id = ?2", -1,
+                              &statement, NULL);
+  for (uint32_t t = 0; t < count && (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE);
+       t++) {
+    const uint8_t *id = ids->fixed + (size_t)t * 16;
+    sqlite3_reset(statement);
+    rc = has_split ? sqlite3_bind_blob(statement, 1, id, 16, SQLITE_STATIC) : SQLITE_DONE;
+    sqlite3_bind_int64(statement, 2, segment->summary.id);
+    if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+    found += rc == SQLITE_ROW;
+    if (rc == SQLITE_DONE && !keep_whole_trace(&check->whole, id)) rc = SQLITE_NOMEM;
+  }
+  if (rc == SQLITE_NOMEM) {
+    status = tk_nomem(error);
+  } else if (rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE) {
+    status = tk_database_error(check->store->db, "read tk_split", error);
+  }
+  sqlite3_finalize(statement);
+  snprintf(sql, sizeof sql, "SELECT count(*) FROM tk_split WHERE segment_id = %lld",
+           (long long)segment->summary.id);
+  if (status == TK_OK) status = tk_database_integer(check->store->db, sql, 0, &noted, error);
+  if (status == TK_OK && noted != found) {
+    fault(check, "segment %lld: %lld rows of tk_split, but only %lld of its traces",
+          (long long)segment->summary.id, (long long)noted, (long long)found);
+  }
+  return status;
+}
+
+static int compare_ids(const void *left, const void *right) {
+  return memcmp(left, right, 16);
+}
+
+static void check_whole_traces(struct check *check) {
+  struct whole_traces *whole = &check->whole;
+  if (whole->count > 0) qsort(whole->ids, whole->count, sizeof *whole->ids, compare_ids);
+  for (size_t i = 1; i < whole->count; i++) {
+    if (compare_ids(whole->ids[i - 1], whole->ids[i]) != 0) continue;
+    char text[33];
+    for (int k = 0; k < 16; k++) snprintf(text + 2 * k, 3, "%02x", whole->ids[i][k]);
+    fault(check, "trace %s is in several segments, and tk_split does not say so", text);
+  }
+}
+
 static enum tk_status check_segment(struct check *check, uint32_t index, struct tk_error *error) {
   const struct tk_segment_summary summary = check->reader->segments[index];
   const struct tk_segment *segment = NULL;
@@ -307,6 +533,8 @@ static enum tk_status check_segment(struct check *check, uint32_t index, struct 
     status = check_columns(check, segment, &found);
     if (status == TK_OK) status = check_filters(check, segment, summary.id, &found);
     if (status == TK_OK) status = check_stray_chunks(check, segment, summary.id, &found);
+    if (status == TK_OK) status = check_attribute_keys(check, segment, &found);
+    if (status == TK_OK) status = check_splits(check, segment, &found);
     /* A broken column was reported once; reading whole spans would only say it again. */
     if (status == TK_OK && check->counts.faults == faults) {
       status = check_spans(check, segment, &summary, &found);
@@ -342,7 +570,9 @@ enum tk_status tk_store_check(struct tk_store *store, tk_check_report *report, v
     for (uint32_t i = 0; readable && i < check.reader->segment_count && status == TK_OK; i++) {
       status = check_segment(&check, i, error);
     }
+    if (status == TK_OK) check_whole_traces(&check);
   }
+  sqlite3_free(check.whole.ids);
   tk_reader_close(check.reader);
   tk_transaction_end(&transaction);
   if (counts_out) *counts_out = check.counts;

@@ -320,10 +320,11 @@ uint32_t tk_column_find_code(const struct tk_column *column, struct tk_text text
     int order = shared ? memcmp(entry.data, text.data, shared) : 0;
     if (order == 0) order = (entry.size > text.size) - (entry.size < text.size);
     if (order == 0) return middle;
-    if (order < 0)
+    if (order < 0) {
       low = middle + 1;
-    else
+    } else {
       high = middle;
+    }
   }
   return UINT32_MAX;
 }

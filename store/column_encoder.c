@@ -14,7 +14,7 @@
 #include "tracekeep/hash.h"
 
 enum {
-  BLOCK_VALUES = 4096,     /* small granules are joined up to about this size... */
+  BLOCK_VALUES = 4096,      /* small granules are joined up to about this size... */
   BLOCK_BYTES = 1024 * 1024 /* ...unless their texts are long */
 };
 

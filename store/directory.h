@@ -10,9 +10,9 @@ struct tk_directory {
   struct tk_segment_summary summary; /**< id, flags and stored_bytes are not part of the bytes */
   enum tk_start_model start_model;
   struct tk_granules rows;
-  const uint32_t *granule_first_trace; /**< rows.count + 1 */
+  const uint32_t *granule_first_trace;                   /**< rows.count + 1 */
   const uint64_t *granule_start_min, *granule_start_max; /**< rows.count */
-  uint32_t resource_count, scope_count; /**< how many the segment refers to */
+  uint32_t resource_count, scope_count;                  /**< how many the segment refers to */
   struct tk_keysets keysets[3];
   const struct tk_segment_column *columns;
   uint32_t column_count;

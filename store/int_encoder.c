@@ -202,10 +202,11 @@ static uint32_t find_exact(const struct symbols *symbols, uint64_t value) {
   uint32_t high = symbols->exact_count;
   while (low < high) {
     uint32_t middle = (low + high) / 2;
-    if (symbols->exact[middle] < value)
+    if (symbols->exact[middle] < value) {
       low = middle + 1;
-    else
+    } else {
       high = middle;
+    }
   }
   bool found = low < symbols->exact_count && symbols->exact[low] == value;
   return found ? low : symbols->exact_count;
@@ -431,10 +432,11 @@ static uint32_t index_of(const uint64_t *table, uint32_t count, uint64_t value) 
   uint32_t high = count;
   while (high - low > 1) {
     uint32_t middle = (low + high) / 2;
-    if (table[middle] <= value)
+    if (table[middle] <= value) {
       low = middle;
-    else
+    } else {
       high = middle;
+    }
   }
   return low;
 }
@@ -533,10 +535,11 @@ static void choose_sample(struct encoder *encoder) {
     uint32_t sampled =
         encoder->blocks->ends[encoder->sample_last] - block_begin(encoder, encoder->sample_first);
     if (sampled >= SAMPLE_VALUES) break;
-    if (encoder->sample_last + 1 < count)
+    if (encoder->sample_last + 1 < count) {
       encoder->sample_last++;
-    else
+    } else {
       encoder->sample_first--;
+    }
   }
   encoder->sample_begin = block_begin(encoder, encoder->sample_first);
   encoder->sample_end = encoder->blocks->ends[encoder->sample_last];

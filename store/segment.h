@@ -28,15 +28,15 @@
 struct tk_segment_summary {
   int64_t id;
   uint32_t span_count, trace_count, event_count, link_count, error_count;
-  uint64_t start_min, start_max, end_max;  /**< unix ns, unsigned */
-  int64_t duration_min, duration_max;      /**< ns */
+  uint64_t start_min, start_max, end_max; /**< unix ns, unsigned */
+  int64_t duration_min, duration_max;     /**< ns */
   uint64_t raw_bytes, stored_bytes;
   uint32_t flags; /**< enum tk_segment_flags */
 };
 
 enum tk_segment_flags {
   TK_SEGMENT_HAS_SPLIT = 1, /**< holds parts of traces that are in other segments too (tk_split) */
-  TK_SEGMENT_OPEN = 2 /**< the next ingest takes it up again: a small one, or the tail of a running ingest */
+  TK_SEGMENT_OPEN = 2 /**< small, or the tail of a running ingest: the next takes it up again */
 };
 
 /** A resource or scope of the store, parsed. */
@@ -53,7 +53,7 @@ struct tk_stored_scope {
 struct tk_reader {
   sqlite3 *db;
   char *schema;
-  int64_t generation;  /**< grows with every commit of an ingest */
+  int64_t generation;                  /**< grows with every commit of an ingest */
   struct tk_segment_summary *segments; /**< by start_min, then id */
   uint32_t segment_count;
   struct tk_reader_state *state; /**< private */
@@ -76,8 +76,8 @@ const struct tk_stored_resource *tk_reader_resource(struct tk_reader *reader, in
 const struct tk_stored_scope *tk_reader_scope(struct tk_reader *reader, int64_t id);
 
 /** All that are not damaged, ascending ids. */
-void tk_reader_resources(struct tk_reader *reader, const struct tk_stored_resource *const **list_out,
-                         uint32_t *count_out);
+void tk_reader_resources(struct tk_reader *reader,
+                         const struct tk_stored_resource *const **list_out, uint32_t *count_out);
 void tk_reader_scopes(struct tk_reader *reader, const struct tk_stored_scope *const **list_out,
                       uint32_t *count_out);
 
@@ -88,18 +88,18 @@ const char *tk_reader_damage(const struct tk_reader *reader, uint32_t index);
 
 /** A column as the directory describes it. `index` means: index into tk_segment.columns. */
 struct tk_segment_column {
-  uint16_t number;   /**< enum tk_column_number */
-  uint8_t kind;      /**< enum tk_column_kind */
-  uint8_t scope;     /**< enum tk_attribute_scope; attribute columns only */
-  uint8_t type;      /**< enum tk_value_type; attribute columns only. How it is stored: STRING,
-                          BYTES as they are and ARRAY, KVLIST as value_codec.h bytes in TEXT
-                          columns; INT, BOOL, and DOUBLE (its bit pattern) in INT columns; EMPTY has
-                          no values at all, only value_count */
-  bool in_extras;    /**< values are spread over TK_COL_EXTRA rather than in a chunk of their own */
-  bool has_filter;   /**< tk_reader_may_contain can answer */
-  struct tk_text key; /**< attribute columns only */
-  uint32_t value_count; /**< in_extras: how many items (spans, events, links) have it */
-  uint32_t distinct_count; /**< TEXT: at least 1 if there are values; an estimate without dictionary */
+  uint16_t number; /**< enum tk_column_number */
+  uint8_t kind;    /**< enum tk_column_kind */
+  uint8_t scope;   /**< enum tk_attribute_scope; attribute columns only */
+  uint8_t type;    /**< enum tk_value_type; attribute columns only. How it is stored: STRING,
+                        BYTES as they are and ARRAY, KVLIST as value_codec.h bytes in TEXT
+                        columns; INT, BOOL, and DOUBLE (its bit pattern) in INT columns; EMPTY has
+                        no values at all, only value_count */
+  bool in_extras;  /**< values are spread over TK_COL_EXTRA rather than in a chunk of their own */
+  bool has_filter; /**< tk_reader_may_contain can answer */
+  struct tk_text key;       /**< attribute columns only */
+  uint32_t value_count;     /**< in_extras: how many items (spans, events, links) have it */
+  uint32_t distinct_count;  /**< TEXT: at least 1 if there are values; estimated if no dictionary */
   int64_t int_min, int_max; /**< INT columns with values; in_extras: the whole range */
   uint32_t chunk_size;
   uint64_t chunk_hash;
@@ -132,11 +132,12 @@ struct tk_segment {
   uint32_t resource_count;
   const int64_t *scopes;
   uint32_t scope_count;
-  struct tk_keysets keysets[3];        /**< by enum tk_attribute_scope: SPAN, EVENT, LINK */
+  struct tk_keysets keysets[3];            /**< by enum tk_attribute_scope: SPAN, EVENT, LINK */
   const struct tk_segment_column *columns; /**< ascending number */
   uint32_t column_count;
-  uint32_t fixed[TK_COL_FIRST_ATTRIBUTE]; /**< column number -> index, or TK_NO_COLUMN: all default */
-  struct tk_segment_state *state; /**< private */
+  uint32_t
+      fixed[TK_COL_FIRST_ATTRIBUTE]; /**< column number -> index, or TK_NO_COLUMN: all default */
+  struct tk_segment_state *state;    /**< private */
 };
 
 /** Opens segment `index` of reader->segments; give it back with tk_segment_release. */
@@ -158,8 +159,9 @@ uint32_t tk_segment_granule_of_row(const struct tk_segment *segment, uint32_t ro
  * once is kept, so asking again is cheap (one atomic load), but hoist it out of row loops.
  *
  * Values by which others index are checked when they are decoded: resource, scope and keyset codes
- * are below the counts they refer to (a keyset code is 0 where there are no keysets: no attributes),
- * depths below the number of rows, entries of ROW columns ascend and are below what they index. */
+ * are below the counts they refer to (a keyset code is 0 where there are no keysets: no
+ * attributes), depths below the number of rows, entries of ROW columns ascend and are below what
+ * they index. */
 
 #define TK_ALL UINT32_MAX
 

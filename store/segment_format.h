@@ -15,10 +15,10 @@ enum {
   TK_SEGMENT_FORMAT = 1,          /* tk_segment.format; newer: refuse the segment */
   TK_PAGE_SIZE = 16384,
 
-  TK_SPANS_PER_SEGMENT = 65536,       /* what a full segment aims at */
-  TK_SPANS_PER_SEGMENT_MAX = 262144,  /* a trace larger than this is split */
-  TK_OPEN_SEGMENT_SPANS = 16384,      /* a segment up to this size is taken up by the next ingest */
-  TK_ROWS_PER_GRANULE = 2048          /* a row granule ends at the first trace end at or after this */
+  TK_SPANS_PER_SEGMENT = 65536,      /* what a full segment aims at */
+  TK_SPANS_PER_SEGMENT_MAX = 262144, /* a trace larger than this is split */
+  TK_OPEN_SEGMENT_SPANS = 16384,     /* a segment up to this size is taken up by the next ingest */
+  TK_ROWS_PER_GRANULE = 2048 /* a row granule ends at the first trace end at or after this */
 };
 
 /* Column numbers. A column in which every value is the default (0, "", none) is not stored. */
@@ -28,20 +28,20 @@ enum tk_column_number {
   TK_COL_TRACE_ROWS = 1, /* INT: spans of the trace in this segment */
 
   /* per span (row) */
-  TK_COL_SPAN_ID = 2,        /* FIXED 8 */
-  TK_COL_DEPTH = 3,          /* INT: distance from the row that is a root here */
-  TK_COL_START = 4,          /* INT: see enum tk_start_model; read through tk_reader_starts */
-  TK_COL_DURATION = 5,       /* INT: end - start, wrapping (negative: ends before it starts) */
-  TK_COL_NAME = 6,           /* TEXT */
-  TK_COL_KIND = 7,           /* INT */
-  TK_COL_STATUS_CODE = 8,    /* INT */
-  TK_COL_STATUS_MESSAGE = 9, /* TEXT */
-  TK_COL_TRACE_STATE = 10,   /* TEXT */
-  TK_COL_FLAGS = 11,         /* INT */
-  TK_COL_RESOURCE = 12,      /* INT: index into tk_segment.resources */
-  TK_COL_SCOPE = 13,         /* INT: index into tk_segment.scopes */
-  TK_COL_KEYSET = 14,        /* INT: index into the directory's span keysets */
-  TK_COL_PRESENCE = 15,      /* INT: enum tk_span_presence without TK_SPAN_HAS_PARENT */
+  TK_COL_SPAN_ID = 2,             /* FIXED 8 */
+  TK_COL_DEPTH = 3,               /* INT: distance from the row that is a root here */
+  TK_COL_START = 4,               /* INT: see enum tk_start_model; read through tk_reader_starts */
+  TK_COL_DURATION = 5,            /* INT: end - start, wrapping (negative: ends before it starts) */
+  TK_COL_NAME = 6,                /* TEXT */
+  TK_COL_KIND = 7,                /* INT */
+  TK_COL_STATUS_CODE = 8,         /* INT */
+  TK_COL_STATUS_MESSAGE = 9,      /* TEXT */
+  TK_COL_TRACE_STATE = 10,        /* TEXT */
+  TK_COL_FLAGS = 11,              /* INT */
+  TK_COL_RESOURCE = 12,           /* INT: index into tk_segment.resources */
+  TK_COL_SCOPE = 13,              /* INT: index into tk_segment.scopes */
+  TK_COL_KEYSET = 14,             /* INT: index into the directory's span keysets */
+  TK_COL_PRESENCE = 15,           /* INT: enum tk_span_presence without TK_SPAN_HAS_PARENT */
   TK_COL_DROPPED_ATTRIBUTES = 16, /* INT */
   TK_COL_DROPPED_EVENTS = 17,     /* INT */
   TK_COL_DROPPED_LINKS = 18,      /* INT */
@@ -54,7 +54,7 @@ enum tk_column_number {
   TK_COL_EXTRA_ROW = 23,  /* spans with attributes that have no column */
   TK_COL_EXTRA = 24,      /* TEXT: value_codec.h, "extras" */
   TK_COL_RESIDUAL_ROW = 25,
-  TK_COL_RESIDUAL = 26,   /* TEXT: format byte, then the residual */
+  TK_COL_RESIDUAL = 26,       /* TEXT: format byte, then the residual */
   TK_COL_TRACE_TEXT_ROW = 27, /* traces (not rows) whose id is a text */
   TK_COL_TRACE_TEXT = 28,     /* TEXT */
 
@@ -84,7 +84,7 @@ enum tk_column_number {
   TK_COL_LAST_ATTRIBUTE = 65535
 };
 
-/* Who an attribute column belongs to. (Resource and scope attributes are in tk_resource, tk_scope.) */
+/* Who an attribute column belongs to. (Those of resources, scopes are in tk_resource, tk_scope.) */
 enum tk_attribute_scope {
   TK_SCOPE_SPAN = 0,
   TK_SCOPE_EVENT = 1,
@@ -98,8 +98,8 @@ enum tk_attribute_scope {
  * segment's start_min). Differences wrap. */
 enum tk_start_model {
   TK_START_PREVIOUS_ROW = 0,
-  TK_START_PARENT = 1,        /* start of the parent row; a further root: start of the previous root */
-  TK_START_PREVIOUS_SIBLING = 2 /* end of the previous sibling; the first child: start of the parent */
+  TK_START_PARENT = 1, /* start of the parent row; a further root: start of the previous root */
+  TK_START_PREVIOUS_SIBLING = 2 /* end of the previous sibling; first child: start of the parent */
 };
 
 #endif

@@ -542,8 +542,9 @@ static enum tk_status build_tail(const struct tk_span_buffer *buffer, const stru
     memcpy(tail->entries, buffer->entries, tail->first * sizeof *tail->entries);
   }
   for (uint32_t i = tail->first; i < buffer->count && status == TK_OK; i++) {
-    if (plan->keep[i] && plan->groups[plan->group_of[i]].held)
+    if (plan->keep[i] && plan->groups[plan->group_of[i]].held) {
       held[count++] = buffer->entries[i].span;
+    }
   }
   if (status == TK_OK) status = tk_span_order_init(&order, held, count, error);
   if (status == TK_OK) status = copy_tail(tail, &order, error);
@@ -579,8 +580,9 @@ static enum tk_status add_tail_piece(struct tk_cut *cut, const struct tk_span_bu
   sqlite3_free(spans);
   for (uint32_t g = 0; g < plan->group_count && ok; g++) {
     const struct group *group = &plan->groups[g];
-    if (group->held && group->in_piece && group->kept > 0)
+    if (group->held && group->in_piece && group->kept > 0) {
       ok = note_places(cut, plan, group, cut->piece_count - 1);
+    }
   }
   if (ok) ok = note_standing_tiers(cut, buffer, plan);
   return ok ? TK_OK : tk_nomem(error);

@@ -66,8 +66,9 @@ enum tk_start_model tk_start_model_choose(const struct tk_span_order *order,
                                           const uint64_t *granule_start_min, int64_t *best,
                                           int64_t *scratch, uint32_t *last_children) {
   enum tk_start_model chosen = TK_START_PREVIOUS_ROW;
-  if (!best || !scratch || !last_children)
+  if (!best || !scratch || !last_children) {
     return chosen; /* out of memory: the caller's flag says so */
+  }
   difference(order, granules, granule_start_min, chosen, best, last_children);
   uint64_t fewest = count_bits(best, order->span_count);
   for (int model = TK_START_PARENT; model <= TK_START_PREVIOUS_SIBLING; model++) {

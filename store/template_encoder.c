@@ -151,8 +151,9 @@ static uint32_t scan_word(const unsigned char *text, uint32_t size, uint8_t *cla
 /* 8-4-4-4-12 hexadecimal digits in one letter case; then the kind of the digits, else 0. */
 static char is_uuid(const unsigned char *text, uint32_t size) {
   uint8_t classes = 0;
-  if (size < 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-')
+  if (size < 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') {
     return 0;
+  }
   for (uint32_t i = 0; i < 36; i++) {
     uint8_t class = class_of(text[i]);
     if (!class && (i == 8 || i == 13 || i == 18 || i == 23)) continue;

@@ -22,7 +22,7 @@ struct tk_hash {
 uint64_t tk_hash64(const void *bytes, size_t size);
 
 void tk_hash_init(struct tk_hash *hash);
-void tk_hash_update(struct tk_hash *hash, const void *bytes, size_t size);
+void tk_hash_update(struct tk_hash *hash, const void *data, size_t size);
 /** The hash of all bytes so far; more may follow. */
 uint64_t tk_hash_digest(const struct tk_hash *hash);
 

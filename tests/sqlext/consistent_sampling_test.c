@@ -38,8 +38,19 @@ static void thresholds_give_counts(void) {
 
 static void what_is_not_said_is_not_known(void) {
   static const char *const cases[] = {
-      "", "ot=", "ot=rv:c7494c1131926e", "dd=th:8", "ot=th:", "ot=th:C", "ot=th:0123456789abcde",
-      "ot=th:8;th:c", "ot=th:c;rv:c7494c", "ot=th:zz", "th:8", "xot=th:8", ",;,",
+      "",
+      "ot=",
+      "ot=rv:c7494c1131926e",
+      "dd=th:8",
+      "ot=th:",
+      "ot=th:C",
+      "ot=th:0123456789abcde",
+      "ot=th:8;th:c",
+      "ot=th:c;rv:c7494c",
+      "ot=th:zz",
+      "th:8",
+      "xot=th:8",
+      ",;,",
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) CHECK(count_of(cases[i]) < 0);
 }

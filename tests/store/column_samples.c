@@ -160,7 +160,7 @@ static uint32_t make_mixture(uint64_t random, uint32_t i, char *text) {
 
 const struct sample samples[] = {
     INT(constant, 0x10), INT(runs, 0x11),     INT(uniform, 0x12), INT(any, 0),
-    INT(planes, 0x13),   INT(skewed, 0x13),   INT(phrases, 0), INT(log_normal, 0x15),
+    INT(planes, 0x13),   INT(skewed, 0x13),   INT(phrases, 0),    INT(log_normal, 0x15),
     INT(signed, 0x15),   INT(distinct, 0x16), INT(clock, 0),      TEXT(same, 0x28),
     TEXT(empty, 0x28),   TEXT(word, 0x28),    TEXT(host, 0x28),   TEXT(statement, 0x23),
     TEXT(uuid, 0x23),    TEXT(digits, 0x23),  TEXT(noise, 0x21),  TEXT(mixture, 0x23),
