@@ -209,6 +209,13 @@ static enum tk_status join_children(struct drawing *drawing, const struct rows *
 
 /* ---- attributes ---- */
 
+static bool has_value(const struct spans_attribute *attribute, uint32_t row) {
+  for (uint32_t i = 0; i < attribute->part_count; i++) {
+    if (attribute->parts[i].value_index[row] != UINT32_MAX) return true;
+  }
+  return false;
+}
+
 /* Text that is not empty, or a number where `number_too`; size 0: none. */
 static enum tk_status peer_text(struct drawing *drawing, struct spans_segment *segment,
                                 uint32_t row, enum peer_key key, bool number_too,
@@ -223,9 +230,8 @@ static enum tk_status peer_text(struct drawing *drawing, struct spans_segment *s
   if (row < binding->ready_begin || row >= binding->ready_end) {
     status = tk_spans_prepare(segment, binding, row, error);
   }
-  if (status == TK_OK) {
-    status = tk_spans_value(segment, binding, row, &drawing->scratch, &value, error);
-  }
+  if (status != TK_OK || !has_value(&binding->attributes[0], row)) return status;
+  status = tk_spans_value(segment, binding, row, &drawing->scratch, &value, error);
   if (status == TK_OK && value.type == TK_SQL_TEXT) *text = value.as.text;
   if (status == TK_OK && value.type == TK_SQL_INT && number_too) {
     sqlite3_snprintf(sizeof drawing->scratch.text, drawing->scratch.text, "%lld",
