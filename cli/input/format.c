@@ -54,37 +54,37 @@ static const struct tk_input_format formats[] = {
     {
         .name = "otlp-json",
         .probe = probe_otlp_json,
-        .split_keys = {otlp_arrays, otlp_wrappers, otlp_whole},
+        .split_keys = {.arrays = otlp_arrays, .wrappers = otlp_wrappers, .whole = otlp_whole},
         .parse = tk_otlp_json_parse,
     },
     {
         .name = "jaeger",
         .probe = tk_jaeger_json_probe,
-        .split_keys = {jaeger_arrays, jaeger_wrappers, jaeger_whole},
+        .split_keys = {.arrays = jaeger_arrays, .wrappers = jaeger_wrappers, .whole = jaeger_whole},
         .parse = tk_jaeger_json_parse,
     },
     {
         .name = "zipkin",
         .probe = tk_zipkin_json_probe,
-        .split_keys = {no_keys, no_keys, no_keys},
+        .split_keys = {.arrays = no_keys, .wrappers = no_keys, .whole = no_keys},
         .parse = tk_zipkin_json_parse,
     },
     {
         .name = "python-console",
         .probe = tk_python_console_probe,
-        .split_keys = {no_keys, no_keys, no_keys},
+        .split_keys = {.arrays = no_keys, .wrappers = no_keys, .whole = no_keys},
         .parse = tk_flat_json_parse,
     },
     {
         .name = "go-stdouttrace",
         .probe = tk_go_stdouttrace_probe,
-        .split_keys = {no_keys, no_keys, no_keys},
+        .split_keys = {.arrays = no_keys, .wrappers = no_keys, .whole = no_keys},
         .parse = tk_flat_json_parse,
     },
     {
         .name = "ndjson",
         .probe = tk_flat_json_probe,
-        .split_keys = {no_keys, no_keys, no_keys},
+        .split_keys = {.arrays = no_keys, .wrappers = no_keys, .whole = no_keys},
         .parse = tk_flat_json_parse,
     },
 };

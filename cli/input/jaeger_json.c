@@ -85,6 +85,7 @@ static const struct tk_resource *read_process(struct tk_plain *plain) {
     attributes.count--;
   }
   resource.attributes = attributes;
+  resource.absent = attributes.count == 0;
   return tk_share_resource(plain->builder, &resource);
 }
 

@@ -65,7 +65,7 @@ static void split_member(struct tk_plain *plain, struct tk_event *event, bool en
 void tk_zipkin_split_annotation(struct tk_batch_builder *builder, struct tk_event *event) {
   struct tk_plain plain = {.builder = builder};
   const struct tk_text text = event->name;
-  if (text.size < 4) return;
+  if (!text.data || text.size < 4) return;
   const char end = text.data[text.size - 1];
   if (end >= '0' && end <= '9') {
     split_bars(&plain, event);

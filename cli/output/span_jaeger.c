@@ -338,13 +338,11 @@ static void add_span(struct tk_text_buffer *out, const struct tk_span *span,
   add_times(out, span);
   add_tags(out, span, kept);
   add_logs(out, span);
-  if (!span->resource->absent) {
-    const struct process *process =
-        find_process(processes, span, tk_find_json_member(kept, "processID"));
-    tk_json_add_key(out, "processID");
-    tk_text_buffer_add(out, process ? process->label : "\"\"");
-    if (!process) out->failed = true;
-  }
+  const struct process *process =
+      find_process(processes, span, tk_find_json_member(kept, "processID"));
+  tk_json_add_key(out, "processID");
+  tk_text_buffer_add(out, process ? process->label : "\"\"");
+  if (!process) out->failed = true;
   tk_json_add_members_but(out, kept, handled);
   tk_text_buffer_add_char(out, '}');
 }
@@ -366,8 +364,9 @@ static void add_trace(struct tk_text_buffer *out, const struct tk_span *spans, u
     tk_text_buffer_add_char(out, i > 0 ? ',' : '[');
     add_span(out, &spans[i], &processes);
   }
+  if (processes.failed || processes.texts.failed) out->failed = true;
   tk_text_buffer_add(out, "],\"processes\":{");
-  for (uint32_t i = 0; i < processes.count; i++) {
+  for (uint32_t i = 0; i < processes.count && !out->failed; i++) {
     const struct process *process = &processes.items[i];
     if (i > 0) tk_text_buffer_add_char(out, ',');
     tk_text_buffer_add(out, process->label);
@@ -376,7 +375,6 @@ static void add_trace(struct tk_text_buffer *out, const struct tk_span *spans, u
                           process->end - process->begin);
   }
   tk_text_buffer_add(out, "},\"warnings\":null}");
-  if (processes.failed) out->failed = true;
   reset_processes(&processes);
 }
 

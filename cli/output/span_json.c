@@ -241,6 +241,9 @@ bool tk_next_json_member(struct tk_text *rest, struct tk_json_member *member) {
   const uint32_t size = measure_value(*rest);
   if (size == 0) return false;
   member->value = (struct tk_text){rest->data, size};
+  while (member->value.size > 0 && is_blank(rest->data[member->value.size - 1])) {
+    member->value.size--;
+  }
   skip(rest, size);
   return true;
 }
