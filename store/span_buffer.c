@@ -115,10 +115,11 @@ struct group {
   uint64_t start;                    /* earliest */
   uint32_t last_arrival;             /* entry index of its latest span */
   uint32_t kept;                     /* spans that are not duplicates */
+  uint32_t written;                  /* of these, those not in tiers that stand */
   uint32_t place_first, place_count; /* where else the trace is stored: into plan.places */
   uint32_t noted_tier;               /* 1 + the last that was found to hold a part of it */
   bool has_new, held;
-  bool in_piece; /* it has spans that will be written */
+  bool in_piece; /* has spans outside of tiers that stand, perhaps all of them duplicates */
 };
 
 struct stored_span {
@@ -159,8 +160,10 @@ static uint64_t read_word(const uint8_t *bytes) {
   return word;
 }
 
+/* Every bit of the result depends on every bit of the value, also where ids are small numbers. */
 static uint64_t mix(uint64_t value) {
-  value *= 0x9E3779B97F4A7C15u;
+  value = (value ^ value >> 32) * 0x9E3779B97F4A7C15u;
+  value = (value ^ value >> 29) * 0xBF58476D1CE4E5B9u;
   return value ^ value >> 32;
 }
 
@@ -326,6 +329,7 @@ static enum tk_status sort_out(const struct tk_span_buffer *buffer, struct plan 
     plan->keep[i] = settled || first == NULL;
     plan->kept_count += plan->keep[i];
     plan->groups[plan->group_of[i]].kept += plan->keep[i];
+    plan->groups[plan->group_of[i]].written += plan->keep[i] && i >= plan->standing_count;
     if (settled) continue;
     struct tk_source_tally *tally = &cut->tallies[entry->source];
     if (!first) {
@@ -560,7 +564,7 @@ static bool note_standing_tiers(struct tk_cut *cut, const struct tk_span_buffer 
   for (uint32_t t = 0; t < plan->standing_tiers; t++) {
     for (uint32_t end = entry + buffer->tiers[t].span_count; entry < end; entry++) {
       struct group *group = &plan->groups[plan->group_of[entry]];
-      if (!group->in_piece || group->noted_tier == t + 1) continue;
+      if (group->written == 0 || group->noted_tier == t + 1) continue;
       if (group->noted_tier == 0 && !add_split(cut, group, 0, cut->piece_count - 1)) return false;
       if (!add_split(cut, group, buffer->tiers[t].segment_id, 0)) return false;
       group->noted_tier = t + 1;
@@ -580,7 +584,7 @@ static enum tk_status add_tail_piece(struct tk_cut *cut, const struct tk_span_bu
   sqlite3_free(spans);
   for (uint32_t g = 0; g < plan->group_count && ok; g++) {
     const struct group *group = &plan->groups[g];
-    if (group->held && group->in_piece && group->kept > 0) {
+    if (group->held && group->written > 0) {
       ok = note_places(cut, plan, group, cut->piece_count - 1);
     }
   }

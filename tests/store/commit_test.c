@@ -8,6 +8,7 @@
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"
 #include "tests/support/scripted_ingest.h"
+#include "tests/support/span_builder.h"
 #include "tests/support/store_compare.h"
 
 static const char path[] = "commit_test.db";
@@ -144,6 +145,36 @@ static void failing_memory_does_no_harm(void) {
   CHECK(failures > 20);
 }
 
+/* The next commit leaves the tier with these spans as it is. */
+static void a_trace_of_which_only_a_duplicate_comes_is_not_split(void) {
+  enum { SPANS = 1000, SAME_TRACE = 7 };
+  const struct tk_ingest_options options = {.thread_count = 1, .spans_per_segment = 4096};
+  struct tk_batch *first = build_batch(SPANS, 0), *second = build_batch(2, 0);
+  struct tk_store *store = NULL;
+  struct tk_ingest *ingest = NULL;
+  for (uint64_t i = 1; i <= SPANS; i++) build_span(first, i, i, 0, i * 100);
+  build_span(second, SAME_TRACE, SAME_TRACE, 0, SAME_TRACE * 100);
+  build_span(second, SPANS + 1, SPANS + 1, 0, SPANS * 100);
+  remove_store(path);
+  CHECK(tk_store_open(path, TK_OPEN_CREATE, &store, NULL) == TK_OK);
+  CHECK(tk_ingest_begin(store, &options, &ingest, NULL) == TK_OK);
+  CHECK(tk_ingest_source_begin(ingest, "again", "script", 1, NULL, NULL) == TK_OK);
+  CHECK(tk_ingest_append(ingest, first, NULL) == TK_OK);
+  CHECK(tk_ingest_commit(ingest, NULL) == TK_OK);
+  CHECK(tk_ingest_append(ingest, second, NULL) == TK_OK);
+  CHECK(tk_ingest_commit(ingest, NULL) == TK_OK);
+  tk_ingest_abort(ingest);
+  const struct tk_store_info info = info_of(path);
+  CHECK(info.spans == SPANS + 1 && info.segments == 2);
+  sqlite3_stmt *statement = NULL;
+  CHECK(sqlite3_prepare_v2(tk_store_database(store), "SELECT count(*) FROM tk_split", -1,
+                           &statement, NULL) == SQLITE_OK);
+  CHECK(sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0) == 0);
+  sqlite3_finalize(statement);
+  tk_store_close(store);
+  CHECK(store_is_sound(path));
+}
+
 static void without_anything_new_nothing_is_written(void) {
   struct tk_store *store = NULL;
   struct tk_ingest *ingest = NULL;
@@ -159,8 +190,11 @@ static void without_anything_new_nothing_is_written(void) {
 
 int main(void) {
   static const struct check_case cases[] = {
-      CASE(commits_change_nothing_but_where_segments_end), CASE(open_segments_are_few),
-      CASE(an_ingest_left_after_commits_continues), CASE(failing_memory_does_no_harm),
+      CASE(commits_change_nothing_but_where_segments_end),
+      CASE(open_segments_are_few),
+      CASE(an_ingest_left_after_commits_continues),
+      CASE(failing_memory_does_no_harm),
+      CASE(a_trace_of_which_only_a_duplicate_comes_is_not_split),
       CASE(without_anything_new_nothing_is_written)};
   fault_memory_install();
   return check_run(cases, (int)(sizeof cases / sizeof cases[0]));
