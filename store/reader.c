@@ -584,6 +584,11 @@ static enum tk_status open_segment(struct tk_reader *reader, struct listed_segme
                      (long long)listed->format, TK_SEGMENT_FORMAT);
     }
     if (listed->format < 1) return tk_corrupt(error, "format %lld", (long long)listed->format);
+    if (listed->summary.flags & ~(uint32_t)(TK_SEGMENT_HAS_SPLIT | TK_SEGMENT_OPEN)) {
+      return tk_fail(error, TK_UNSUPPORTED,
+                     "flags %u, of which this build knows 3: a newer tracekeep is needed",
+                     listed->summary.flags);
+    }
     status = load_segment(reader, listed, &state, error);
     if (status != TK_OK) return status;
     state = tk_segment_cache_add(state);

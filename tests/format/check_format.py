@@ -77,9 +77,29 @@ def numbers_and_texts_of_many_shapes_are_read_as_they_are_exported(folder):
     assert compare(ingest(folder, make_dump.uneven(6000), name='uneven.db')) >= 6000
 
 
+def a_filter_that_lacks_a_value_is_found(folder):
+    store = ingest(folder, make_dump.uneven(1200))
+    compare(store)
+    database = sqlite3.connect(store)
+    empty = golden_store.hash_bytes(bytes(32)) + bytes(32)
+    changed = database.execute('UPDATE tk_filter SET data = ? WHERE id & 65535 > 0', (empty,))
+    assert changed.rowcount > 0, 'no text column has a filter'
+    database.commit()
+    database.close()
+    said = Run('check', store, expect=1).stdout.decode()
+    assert 'filter: it does not know value 0' in said, said
+    try:
+        read(store)
+    except Damaged as error:
+        assert 'does not contain' in str(error), error
+    else:
+        raise AssertionError('read_store.py found nothing wrong')
+
+
 def rare_and_repeated_keys_are_read_as_they_are_exported(folder):
     assert compare(ingest(folder, make_dump.rare_keys(500))) >= 500
     compare(ingest(folder, make_dump.many_keys(12, 100), name='many.db'))
+    compare(ingest(folder, make_dump.many_keys(17, 1000), name='too_many.db'))  # more than a directory describes
 
 
 def extreme_spans_are_read_as_they_are_exported(folder):
@@ -138,7 +158,7 @@ def golden_stores_take_more_spans(folder):
 
 def damaged_stores_are_refused_by_both(folder):
     sources = sorted((HERE / 'bad').glob('*.sql'))
-    assert len(sources) >= 30
+    assert len(sources) >= 39
     problems = []
     for source in sources:
         store = folder / f'{source.stem}.db'
@@ -179,6 +199,7 @@ run_tests([
     xxh64_is_that_of_its_test_vectors,
     the_sample_dumps_are_read_as_they_are_exported,
     numbers_and_texts_of_many_shapes_are_read_as_they_are_exported,
+    a_filter_that_lacks_a_value_is_found,
     rare_and_repeated_keys_are_read_as_they_are_exported,
     extreme_spans_are_read_as_they_are_exported,
     split_traces_are_read_as_they_are_exported,

@@ -1,3 +1,3 @@
 -- base: ../v1/tiny.sql
--- expect: 4 tk_resource 1: resource: 1 bytes too many
+-- expect: 1 tk_resource 1: resource: 1 bytes too many
 UPDATE tk_resource SET content = joined(content, X'00'), hash = signed_hash(content, X'00');

@@ -1,3 +1,3 @@
 -- base: ../v1/tiny.sql
--- expect: 4 tk_scope 1: scope: malformed
+-- expect: 1 tk_scope 1: scope: malformed
 UPDATE tk_scope SET content = with_bytes(content, 0, X'02'), hash = signed_hash(with_bytes(content, 0, X'02'));
