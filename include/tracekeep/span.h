@@ -185,12 +185,11 @@ struct tk_batch {
   struct tk_issue *issues;
   uint32_t span_count;
   uint32_t issue_count;
-  uint32_t record_count; /**< input records (documents, messages) in this batch */
-  uint32_t
-      rejected_count;    /**< records or spans that could not be stored at all; each has an issue */
-  uint64_t begin_offset; /**< bytes of decoded input before this batch */
-  uint64_t end_offset;   /**< bytes of decoded input up to and including it */
-  uint64_t end_hash;     /**< tk_hash of the decoded input from its start up to end_offset */
+  uint32_t record_count;   /**< input records (documents, messages) in this batch */
+  uint32_t rejected_count; /**< records or spans that cannot be stored at all; each has an issue */
+  uint64_t begin_offset;   /**< bytes of decoded input before this batch */
+  uint64_t end_offset;     /**< bytes of decoded input up to and including it */
+  uint64_t end_hash;       /**< tk_hash of the decoded input from its start up to end_offset */
 };
 
 /** A new empty batch (from sqlite3_malloc64), or NULL. */

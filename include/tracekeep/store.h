@@ -39,7 +39,7 @@ struct sqlite3 *tk_store_database(struct tk_store *store);
  * An ingest takes batches from one source after another and commits whenever a segment is full.
  * What a commit holds is exact: everything up to the sources' progress offsets is in the store and
  * nothing beyond. After a crash, or tk_ingest_abort, at any instant, doing the same again (asking
- * tk_ingest_source_begin where to continue) ends with the store one clean run would have made.
+ * tk_ingest_find_progress where to continue) ends with the store one clean run would have made.
  * Handing in spans that are stored already adds nothing: identity is (trace id, span id, kind). */
 
 struct tk_ingest;
@@ -50,7 +50,7 @@ struct tk_ingest_options {
   uint32_t spans_per_segment; /**< 0: the default, 65536. For tests; 8 to 65536 */
 };
 
-/** Counts since tk_ingest_begin (or of one source: see tk_ingest_source_end). */
+/** Counts since tk_ingest_begin. Those of one source are in its row of `ingests`. */
 struct tk_ingest_counts {
   uint64_t records;
   uint64_t spans_new;
