@@ -205,6 +205,21 @@ def compressed_files_grow_by_members(folder):
     check_equal(folder, store, dump, rows=1)
 
 
+def protobuf_messages_grow_too(folder):
+    """Behind their lengths, as the collector writes them; cut anywhere."""
+    dump, live, store = Dump(folder, 16, 700), folder / 'a.bin', folder / 'a.db'
+    Run('ingest', '--quiet', folder / 'from.db', dump.path)
+    Run('export', '--format', 'otlp-proto', '--output', folder / 'whole.bin', folder / 'from.db')
+    whole, step = (folder / 'whole.bin').read_bytes(), 9001
+    with Follower(store, live) as follower:
+        for at in range(0, len(whole), step):
+            append(live, whole[at:at + step])
+            time.sleep(0.06)
+        follower.wait_for(dump.spans(len(dump.lines)))
+    assert follower.summary['rejected'] == 0 and follower.summary['issues'] == 0, follower.summary
+    check_equal(folder, store, dump, rows=1)
+
+
 def killed_and_started_again_nothing_is_lost_or_twice(folder):
     dump, live, store = Dump(folder, 11, 1500), folder / 'traces.json', folder / 'a.db'
     steps = 12
@@ -279,6 +294,6 @@ def what_makes_no_sense_is_refused(folder):
 
 if __name__ == '__main__':
     run_tests([a_growing_file_is_read_as_it_grows, an_unfinished_line_waits_for_its_end, a_rotated_file_is_read_to_its_end, what_was_rotated_while_nobody_looked_is_found,
-               a_truncated_file_is_read_anew, folders_and_patterns_find_files_that_come_later, compressed_files_grow_by_members,
+               a_truncated_file_is_read_anew, folders_and_patterns_find_files_that_come_later, compressed_files_grow_by_members, protobuf_messages_grow_too,
                killed_and_started_again_nothing_is_lost_or_twice, many_small_appends_leave_few_segments, it_ends_cleanly_by_either_signal,
                another_ingest_in_between_does_no_harm, what_makes_no_sense_is_refused])
