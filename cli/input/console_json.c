@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "cli/input/describe.h"
+
 static bool is_zeros(struct tk_text text) {
   for (uint32_t i = 0; i < text.size; i++) {
     if (text.data[i] != '0') return false;
@@ -104,16 +106,12 @@ void tk_console_push_pairs(struct tk_plain *plain) {
   }
 }
 
-static bool contains(const char *head, size_t size, const char *text) {
-  return memmem(head, size, text, strlen(text)) != NULL;
-}
-
 bool tk_python_console_probe(const char *head, size_t size) {
-  return contains(head, size, "\"context\"") && contains(head, size, "\"trace_id\"") &&
-         contains(head, size, "\"parent_id\"") && contains(head, size, "\"start_time\"");
+  return tk_head_has_key(head, size, "context") && tk_head_has_key(head, size, "trace_id") &&
+         tk_head_has_key(head, size, "parent_id") && tk_head_has_key(head, size, "start_time");
 }
 
 bool tk_go_stdouttrace_probe(const char *head, size_t size) {
-  return contains(head, size, "\"SpanContext\"") && contains(head, size, "\"TraceID\"") &&
-         contains(head, size, "\"SpanID\"");
+  return tk_head_has_key(head, size, "SpanContext") && tk_head_has_key(head, size, "TraceID") &&
+         tk_head_has_key(head, size, "SpanID");
 }

@@ -34,3 +34,16 @@ const char *tk_describe_framing(const char *head, size_t size, bool binary) {
   while (newline > at && (newline[-1] == '\r' || newline[-1] == ' ')) newline--;
   return newline[-1] == '}' ? "JSON lines" : "JSON documents over several lines";
 }
+
+bool tk_head_has_key(const char *head, size_t size, const char *key) {
+  const size_t key_size = strlen(key);
+  const char *end = head + size;
+  for (const char *at = head; (at = memmem(at, (size_t)(end - at), key, key_size)); at++) {
+    const char *next = at + key_size;
+    if (at == head || at[-1] != '"' || next == end || *next != '"') continue;
+    do next++;
+    while (next < end && (*next == ' ' || *next == '\t' || *next == '\r' || *next == '\n'));
+    if (next < end && *next == ':') return true;
+  }
+  return false;
+}

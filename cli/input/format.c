@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/input/console_json.h"
+#include "cli/input/describe.h"
 #include "cli/input/flat_json.h"
 #include "cli/input/framing.h"
 #include "cli/input/jaeger_json.h"
@@ -31,13 +32,10 @@ static const char *const jaeger_whole[] = {"traceID", "spans", "processes", "_so
 /* Zipkin and others are lists of spans: the splitter cuts top-level arrays by itself. */
 static const char *const no_keys[] = {NULL};
 
-static bool contains(const char *head, size_t size, const char *text) {
-  return memmem(head, size, text, strlen(text)) != NULL;
-}
-
 static bool probe_otlp_json(const char *head, size_t size) {
-  return contains(head, size, "\"resourceSpans\"") || contains(head, size, "\"resource_spans\"") ||
-         contains(head, size, "\"batches\"") || contains(head, size, "\"scopeSpans\"");
+  return tk_head_has_key(head, size, "resourceSpans") ||
+         tk_head_has_key(head, size, "resource_spans") || tk_head_has_key(head, size, "batches") ||
+         tk_head_has_key(head, size, "scopeSpans");
 }
 
 static bool probe_otlp_protobuf(const char *head, size_t size) {

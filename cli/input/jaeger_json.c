@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/input/describe.h"
 #include "cli/input/jaeger_tags.h"
 #include "cli/input/plain_json.h"
 
@@ -673,10 +674,6 @@ void tk_jaeger_json_parse(struct tk_batch_builder *builder, const struct tk_reco
   tk_plain_parse(builder, record, take_document, "a Jaeger trace (spans, processes) or span");
 }
 
-static bool contains(const char *head, size_t size, const char *text) {
-  return memmem(head, size, text, strlen(text)) != NULL;
-}
-
 /* Spans in our own flat form may carry members of ours that are named as Jaeger's are. */
 static bool begins_flat(const char *head, size_t size) {
   const char *flat = memmem(head, size, "\"trace_id\"", 10);
@@ -684,16 +681,17 @@ static bool begins_flat(const char *head, size_t size) {
 }
 
 bool tk_jaeger_json_probe(const char *head, size_t size) {
-  static const char *const typical[] = {"\"processID\"", "\"processes\"",  "\"process\"",
-                                        "\"spans\"",     "\"references\"", "\"startTimeMillis\""};
+  static const char *const typical[] = {"processID", "processes",  "process",
+                                        "spans",     "references", "startTimeMillis"};
   if (begins_flat(head, size)) return false;
-  if (contains(head, size, "\"processes\"") && contains(head, size, "\"serviceName\"")) return true;
-  if (contains(head, size, "\"traceID\"")) {
+  if (tk_head_has_key(head, size, "processes") && tk_head_has_key(head, size, "serviceName"))
+    return true;
+  if (tk_head_has_key(head, size, "traceID")) {
     for (size_t i = 0; i < sizeof typical / sizeof typical[0]; i++) {
-      if (contains(head, size, typical[i])) return true;
+      if (tk_head_has_key(head, size, typical[i])) return true;
     }
   }
   /* The answer of a search that found nothing. */
-  return contains(head, size, "\"data\"") && contains(head, size, "\"total\"") &&
-         contains(head, size, "\"errors\"");
+  return tk_head_has_key(head, size, "data") && tk_head_has_key(head, size, "total") &&
+         tk_head_has_key(head, size, "errors");
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/input/describe.h"
 #include "cli/input/plain_json.h"
 #include "cli/input/zipkin_annotation.h"
 
@@ -558,14 +559,12 @@ void tk_zipkin_json_parse(struct tk_batch_builder *builder, const struct tk_reco
   tk_plain_parse(builder, record, take_span, "a Zipkin span (traceId, id)");
 }
 
-static bool contains(const char *head, size_t size, const char *text) {
-  return memmem(head, size, text, strlen(text)) != NULL;
-}
-
 bool tk_zipkin_json_probe(const char *head, size_t size) {
-  if (!contains(head, size, "\"traceId\"") || !contains(head, size, "\"id\"")) return false;
-  if (contains(head, size, "\"spanId\"") || contains(head, size, "\"span_id\"")) return false;
-  return contains(head, size, "\"localEndpoint\"") || contains(head, size, "\"remoteEndpoint\"") ||
-         contains(head, size, "\"binaryAnnotations\"") || contains(head, size, "\"annotations\"") ||
-         contains(head, size, "\"timestamp\"") || contains(head, size, "\"parentId\"");
+  if (!tk_head_has_key(head, size, "traceId") || !tk_head_has_key(head, size, "id")) return false;
+  if (tk_head_has_key(head, size, "spanId") || tk_head_has_key(head, size, "span_id")) return false;
+  return tk_head_has_key(head, size, "localEndpoint") ||
+         tk_head_has_key(head, size, "remoteEndpoint") ||
+         tk_head_has_key(head, size, "binaryAnnotations") ||
+         tk_head_has_key(head, size, "annotations") || tk_head_has_key(head, size, "timestamp") ||
+         tk_head_has_key(head, size, "parentId");
 }

@@ -170,17 +170,17 @@ def head_of(path, lines):
 
 def shared(name):
     path = SHARED / name
-    if not path.exists():
-        print(f'# skipped: no {name} (TK_SHARED_DATA)')
-        return None
-    return path
+    return path if path.exists() else None
+
+
+NO_DATA = 'TK_SHARED_DATA names no folder with these dumps'
 
 
 def the_same_traces_in_flat_objects_and_otlp_are_equal(folder):
     """Flat objects say nanoseconds and types: nothing is lost."""
     otlp, flat = shared('trainticket/trainticket.otlp.jsonl.zst'), shared('trainticket/trainticket.ndjson.zst')
     if not otlp:
-        return
+        return NO_DATA
     few = spans_of(ingested(folder, 'flat', text=head_of(flat, 3000)))
     traces = {key[0] for key in few}
     whole = spans_of(ingested(folder, 'whole', text=head_of(otlp, 60)))
@@ -191,24 +191,26 @@ def the_same_traces_in_flat_objects_and_otlp_are_equal(folder):
             assert {k: v for k, v in span.items() if k != 'scope'} == {k: v for k, v in other.items() if k != 'scope'}, (span, other)
             compared += 1
     assert compared > 1000 and traces, compared
+    return None
 
 
 def the_same_traces_in_jaeger_and_zipkin_are_alike(folder):
     """Exported from part of the OTLP dump, since the Jaeger and Zipkin dumps are one line each."""
     otlp = shared('trainticket/trainticket.otlp.jsonl.zst')
     if not otlp:
-        return
+        return NO_DATA
     store = ingested(folder, 'few', text=head_of(otlp, 40))
     spans = spans_of(store)
     jaeger = spans_of(ingested(folder, 'jaeger', text=exported(store, 'jaeger')))
     zipkin = spans_of(ingested(folder, 'zipkin', text=exported(store, 'zipkin')))
     compare(spans, jaeger)
     compare(spans, zipkin)
+    return None
 
 
 def counts_of_real_dumps_are_those_of_their_sources(folder):
     if not shared('traces/jaeger/hotrod.jaeger.json'):
-        return
+        return NO_DATA
     for name, spans, traces in [('jaeger/hotrod.jaeger.json', 379, 14), ('jaeger/otlp2jaeger/otlp2jaeger-out.json', 2, 1),
                                 ('jaeger/jaeger-ui/TraceGraph_testTrace.json', 11, 1), ('zipkin/v2/netflix.json', 8, 1),
                                 ('zipkin/v2/yelp.json', 16, 1), ('zipkin/v2/messaging-kafka.json', 28, 1), ('zipkin/v1/span-rpc.json', 2, 1)]:
@@ -216,12 +218,13 @@ def counts_of_real_dumps_are_those_of_their_sources(folder):
         found = json.loads(done.stdout)
         assert done.code == 0 and (found['spans'], found['traces'], found['rejected']) == (spans, traces, 0), (name, found)
         assert found['format'] == name.split('/')[0], name
+    return None
 
 
 def jaeger_dumps_of_otlp_give_the_same_spans(folder):
     """Pairs that Jaeger's own tests contain: OTLP in, Jaeger out."""
     if not shared('traces/jaeger/otlp2jaeger/otlp2jaeger-in.json'):
-        return
+        return NO_DATA
     otlp = spans_of(ingested(folder, 'in', SHARED / 'traces/jaeger/otlp2jaeger/otlp2jaeger-in.json'))
     jaeger = spans_of(ingested(folder, 'out', SHARED / 'traces/jaeger/otlp2jaeger/otlp2jaeger-out.json'))
     by_id = {key[:2]: span for key, span in jaeger.items()}
@@ -229,6 +232,7 @@ def jaeger_dumps_of_otlp_give_the_same_spans(folder):
         other = by_id[key[:2]]
         assert span['name'] == other['name'] and span.get('kind') == other.get('kind'), (span, other)
         assert span['service'] == other['service'] and span['start_ns'] // MICROSECOND == other['start_ns'] // MICROSECOND
+    return None
 
 
 if __name__ == '__main__':

@@ -221,6 +221,13 @@ static void an_answer_without_traces_is_no_fault(void) {
   tk_batch_free(batch);
 }
 
+static void only_keys_are_recognised(void) {
+  CHECK(strcmp(recognise("{\"data\":[{\"spans\":[{" IDS ",\"tags\":[{\"key\":\"batches\",\"value\":"
+                         "\"resourceSpans\"}]}]," PROCESSES "}]}"),
+               "jaeger") == 0);
+  CHECK(strcmp(recognise("{\"resourceSpans\" : [{\"traceID\":\"spans\"}]}"), "otlp-json") == 0);
+}
+
 static void memory_may_run_out_anywhere(void) {
   static const char text[] = "{\"data\":[{\"spans\":[{" IDS "," TIMES
                              ",\"flags\":2,\"tags\":[" ERROR_TAG "," KIND_TAG(
@@ -239,4 +246,5 @@ FAULTY_MAIN(CASE(a_span_has_exact_times_its_service_and_no_rest), CASE(every_wra
             CASE(tags_of_opentelemetry_become_fields),
             CASE(what_the_model_has_no_place_for_is_kept),
             CASE(faults_are_reported_and_the_rest_is_kept),
-            CASE(an_answer_without_traces_is_no_fault), CASE(memory_may_run_out_anywhere))
+            CASE(an_answer_without_traces_is_no_fault), CASE(only_keys_are_recognised),
+            CASE(memory_may_run_out_anywhere))
