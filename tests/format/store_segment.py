@@ -312,7 +312,6 @@ def sums(numbers):
 def merge(named, extras):
     """The complete list: extras at their positions, the others between them."""
     named, merged = iter(named), []
-    size = len(extras)
     for attribute in named:
         while len(merged) in extras:
             merged.append(extras[len(merged)])
