@@ -495,30 +495,51 @@ static void parse_outer_members(struct tk_otlp_json_parser *parser) {
   }
 }
 
-void tk_otlp_json_parse(struct tk_batch_builder *builder, const struct tk_record *record) {
-  struct tk_otlp_json_parser parser = {.builder = builder};
-  struct tk_builder_mark mark;
-  if (builder->out_of_memory) return;
-  tk_batch_builder_mark(builder, &mark);
-  builder->place = (struct tk_record_place){.text = record->text,
-                                            .size = record->size,
-                                            .offset = record->begin_offset,
-                                            .line = record->line,
-                                            .compressed = record->compressed};
-  tk_json_init(&parser.json, record->text, record->size);
+/* Where another document begins within a record that is broken, or NULL: a program that died while
+ * it wrote a line, and then appended others, leaves two on one line. */
+static const char *find_next_document(const struct tk_record *record) {
+  static const char beginning[] = "{\"resourceSpans\":";
+  if (record->kind != TK_RECORD_WHOLE || record->size < sizeof beginning) return NULL;
+  return memmem(record->text + 1, record->size - 1, beginning, sizeof beginning - 1);
+}
+
+static void parse_record(struct tk_otlp_json_parser *parser, const struct tk_record *record) {
+  tk_json_init(&parser->json, record->text, record->size);
   if (record->kind == TK_RECORD_END) {
-    builder->batch->record_count++;
+    parser->builder->batch->record_count++;
   } else if (record->kind == TK_RECORD_MEMBERS) {
-    parse_outer_members(&parser);
+    parse_outer_members(parser);
   } else if (record->kind == TK_RECORD_ELEMENT) {
-    if (tk_otlp_json_expect(&parser, TK_JSON_OBJECT)) parse_resource_spans(&parser);
+    if (tk_otlp_json_expect(parser, TK_JSON_OBJECT)) parse_resource_spans(parser);
   } else {
-    while (!tk_json_at_end(&parser.json)) parse_document(&parser);
+    while (!tk_json_at_end(&parser->json)) parse_document(parser);
   }
-  if (!tk_json_at_end(&parser.json)) tk_json_fail(&parser.json, "the end of the record");
-  if (!parser.json.expected || builder->out_of_memory) return;
-  tk_batch_builder_roll_back(builder, &mark);
-  if (record->kind == TK_RECORD_WHOLE) builder->batch->record_count++;
-  builder->batch->rejected_count++;
-  tk_builder_json_issue(builder, &parser.json);
+  if (!tk_json_at_end(&parser->json)) tk_json_fail(&parser->json, "the end of the record");
+}
+
+void tk_otlp_json_parse(struct tk_batch_builder *builder, const struct tk_record *record) {
+  enum { ATTEMPTS = 16 }; /* so that hostile input is not read again and again */
+  struct tk_record rest = *record;
+  const char *next = record->text;
+  for (int i = 0; i < ATTEMPTS && next; i++, next = find_next_document(&rest)) {
+    struct tk_otlp_json_parser parser = {.builder = builder};
+    struct tk_builder_mark mark;
+    if (builder->out_of_memory) return;
+    const size_t skipped = (size_t)(next - rest.text);
+    rest.text += skipped;
+    rest.size -= (uint32_t)skipped;
+    rest.begin_offset += skipped;
+    tk_batch_builder_mark(builder, &mark);
+    builder->place = (struct tk_record_place){.text = rest.text,
+                                              .size = rest.size,
+                                              .offset = rest.begin_offset,
+                                              .line = rest.line,
+                                              .compressed = rest.compressed};
+    parse_record(&parser, &rest);
+    if (!parser.json.expected || builder->out_of_memory) return;
+    tk_batch_builder_roll_back(builder, &mark);
+    if (rest.kind == TK_RECORD_WHOLE) builder->batch->record_count++;
+    builder->batch->rejected_count++;
+    tk_builder_json_issue(builder, &parser.json);
+  }
 }

@@ -26,6 +26,7 @@ enum level_kind {
 
 struct level {
   enum level_kind kind;
+  const char *key; /* LEVEL_ITEMS: of the array */
   bool after_item; /* a comma or the end comes next */
 };
 
@@ -34,6 +35,7 @@ struct tk_splitter {
   struct tk_framing framing; /* for keys->binary */
   struct tk_splitter_options options;
   const struct tk_split_keys *keys; /* may be NULL */
+  const char *array_key;            /* the key of arrays that was found last */
   bool finished;
   struct level levels[LEVEL_LIMIT];
   uint32_t level_count;
@@ -291,20 +293,24 @@ static enum tk_status emit_scan_fault(struct tk_splitter *splitter, enum scan_re
 
 enum key_meaning { KEY_OTHER, KEY_ARRAY, KEY_WRAPPER, KEY_WHOLE };
 
-static bool is_listed(const char *const *list, const char *key, size_t size) {
+/* The entry of the list that is the key, or NULL. */
+static const char *find_listed(const char *const *list, const char *key, size_t size) {
   for (; *list; list++) {
-    if (strlen(*list) == size && memcmp(*list, key, size) == 0) return true;
+    if (strlen(*list) == size && memcmp(*list, key, size) == 0) return *list;
   }
-  return false;
+  return NULL;
 }
 
 /* `first` is the first byte of the key's value. */
-static enum key_meaning find_meaning(const struct tk_split_keys *keys, const char *key, size_t size,
+static enum key_meaning find_meaning(struct tk_splitter *splitter, const char *key, size_t size,
                                      char first) {
+  const struct tk_split_keys *keys = splitter->keys;
   if (!keys) return KEY_OTHER;
-  if (first == '[' && is_listed(keys->arrays, key, size)) return KEY_ARRAY;
-  if (first == '{' && is_listed(keys->wrappers, key, size)) return KEY_WRAPPER;
-  return is_listed(keys->whole, key, size) ? KEY_WHOLE : KEY_OTHER;
+  if (first == '[' && (splitter->array_key = find_listed(keys->arrays, key, size))) {
+    return KEY_ARRAY;
+  }
+  if (first == '{' && find_listed(keys->wrappers, key, size)) return KEY_WRAPPER;
+  return find_listed(keys->whole, key, size) ? KEY_WHOLE : KEY_OTHER;
 }
 
 /* A member's key and colon at *position; afterwards it is at the value. */
@@ -341,7 +347,7 @@ static enum tk_status scan_key(struct tk_splitter *splitter, size_t *position,
   const char first = *position < tk_window_available(&splitter->window)
                          ? *tk_window_at(&splitter->window, *position)
                          : '\0';
-  *meaning = find_meaning(splitter->keys, key, size, first);
+  *meaning = find_meaning(splitter, key, size, first);
   return TK_OK;
 }
 
@@ -376,7 +382,8 @@ static enum tk_status classify_document(struct tk_splitter *splitter, bool *spli
 /* ---- levels ---- */
 
 static void push_level(struct tk_splitter *splitter, enum level_kind kind) {
-  splitter->levels[splitter->level_count++] = (struct level){.kind = kind};
+  splitter->levels[splitter->level_count++] =
+      (struct level){.kind = kind, .key = kind == LEVEL_ITEMS ? splitter->array_key : NULL};
 }
 
 static bool is_array(const struct level *level) {
@@ -439,6 +446,31 @@ static enum tk_status next_member(struct tk_splitter *splitter, struct tk_record
   return TK_OK;
 }
 
+/* Whether what comes is a document of its own: `{"resourceSpans"` among the resourceSpans of one. A
+ * program that died while it wrote a line, and then appended others, leaves that. */
+static enum tk_status begins_document(struct tk_splitter *splitter, const struct level *level,
+                                      bool *result, struct tk_error *error) {
+  *result = false;
+  if (!level->key) return TK_OK;
+  const size_t size = strlen(level->key);
+  const enum tk_status status = tk_window_reach(&splitter->window, size + 2, error);
+  if (status != TK_OK || tk_window_available(&splitter->window) < size + 3) return status;
+  const char *text = tk_window_at(&splitter->window, 0);
+  *result = text[0] == '{' && text[1] == '"' && text[size + 2] == '"' &&
+            memcmp(text + 2, level->key, size) == 0;
+  return TK_OK;
+}
+
+/* The document at hand ends where the next begins; its items so far are records already. */
+static void emit_cut_document(struct tk_splitter *splitter, struct tk_record *record) {
+  begin_fault(splitter, TK_RULE_RECORD_TRUNCATED, record);
+  snprintf(
+      splitter->fault_message, sizeof splitter->fault_message,
+      "expected the rest of a document, found the beginning of the next; what came before is kept");
+  splitter->level_count = 0;
+  end_fault(splitter, record);
+}
+
 /* One step inside a split document or a top-level array. */
 static enum tk_status step_in_level(struct tk_splitter *splitter, struct tk_record *record,
                                     bool *emitted, struct tk_error *error) {
@@ -447,6 +479,12 @@ static enum tk_status step_in_level(struct tk_splitter *splitter, struct tk_reco
   if (status != TK_OK) return status;
   *emitted = tk_window_available(&splitter->window) == 0;
   if (*emitted) return emit_truncated(splitter, record, error);
+  status = begins_document(splitter, level, emitted, error);
+  if (status != TK_OK) return status;
+  if (*emitted) {
+    emit_cut_document(splitter, record);
+    return TK_OK;
+  }
   const char byte = *tk_window_at(&splitter->window, 0);
   if (byte == (is_array(level) ? ']' : '}')) return pop_level(splitter, record, emitted, error);
   if (level->after_item) {

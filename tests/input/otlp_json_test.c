@@ -409,11 +409,30 @@ static void many_distinct_keys_are_all_kept(void) {
   free(line);
 }
 
-CHECK_MAIN(CASE(a_good_span_raises_nothing), CASE(ids_are_read_in_every_spelling),
-           CASE(a_text_trace_id_is_kept_as_text), CASE(spans_without_ids_get_stable_ones),
-           CASE(text_span_ids_still_meet_their_parents), CASE(parents_are_absent_zero_or_there),
-           CASE(enums_are_numbers_names_or_numerals), CASE(times_are_exact),
-           CASE(impossible_times_are_stored_with_an_issue),
+/* What a collector leaves that died in mid-line and appends after its restart. */
+static void documents_after_a_cut_one_are_kept(void) {
+#define LINE(id)                                                                             \
+  "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":"                           \
+  "\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":\"b7ad6b716920333" id "\",\"name\":\"" id \
+  "\",\"startTimeUnixNano\":\"1700000000000000000\",\"endTimeUnixNano\":"                    \
+  "\"1700000000000000001\"}]}]}]}\n"
+  struct tk_batch *batch = parse_text(LINE("1") "{\"resourceSpans\": [\n" LINE(
+      "2") "{\"resour" LINE("3") LINE("4") "{\"resourceSpans\":[{\"scopeSp" LINE("5"));
+#undef LINE
+  CHECK(batch->span_count == 5);
+  for (uint32_t i = 0; i < batch->span_count; i++) {
+    CHECK(batch->spans[i].name.size == 1 && batch->spans[i].name.data[0] == (char)('1' + i));
+  }
+  CHECK(count_issues(batch, "record.truncated") == 1);
+  CHECK(count_issues(batch, "json.syntax") == 2);
+  tk_batch_free(batch);
+}
+
+CHECK_MAIN(CASE(a_good_span_raises_nothing), CASE(documents_after_a_cut_one_are_kept),
+           CASE(ids_are_read_in_every_spelling), CASE(a_text_trace_id_is_kept_as_text),
+           CASE(spans_without_ids_get_stable_ones), CASE(text_span_ids_still_meet_their_parents),
+           CASE(parents_are_absent_zero_or_there), CASE(enums_are_numbers_names_or_numerals),
+           CASE(times_are_exact), CASE(impossible_times_are_stored_with_an_issue),
            CASE(values_that_do_not_fit_their_type_are_kept),
            CASE(repeated_and_empty_keys_are_kept_with_an_issue),
            CASE(broken_utf8_is_kept_and_reported), CASE(unknown_members_are_kept_verbatim),
