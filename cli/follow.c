@@ -62,6 +62,7 @@ struct follow {
   size_t count, capacity;
   int64_t commit_ms; /* when the last commit began */
   int64_t commit_took_ms;
+  time_t commit_time; /* of the last that was complete, to show; 0: none yet */
   bool uncommitted;
   int notifier; /* inotify; -1: there is none */
 };
@@ -180,6 +181,7 @@ static enum tk_status commit(struct follow *follow, struct tk_error *error) {
   if (status == TK_OK) {
     tk_ingest_counts(follow->ingest, &follow->committed);
     follow->uncommitted = false;
+    follow->commit_time = time(NULL);
   }
   follow->commit_took_ms = now_ms() - follow->commit_ms;
   return status;
@@ -198,15 +200,13 @@ static void show_status(const struct follow *follow) {
   char spans[TK_FORMAT_SIZE], text[256];
   if (follow->ingest) tk_ingest_counts(follow->ingest, &counts);
   tk_format_number(follow->summary->counts.spans_new + counts.spans_new, spans);
-  time_t now = time(NULL);
   struct tm local = {0};
-  char clock[16];
-  localtime_r(&now, &local);
-  strftime(clock, sizeof clock, "%H:%M:%S", &local);
-  snprintf(text, sizeof text, "following %zu file%s  %s spans new, %llu records rejected  %s%s",
+  char clock[32] = "";
+  localtime_r(&follow->commit_time, &local);
+  if (follow->commit_time) strftime(clock, sizeof clock, "  committed %H:%M:%S", &local);
+  snprintf(text, sizeof text, "following %zu file%s  %s spans new, %llu records rejected%s",
            follow->count, follow->count == 1 ? "" : "s", spans,
-           (unsigned long long)(follow->summary->counts.rejected + counts.rejected),
-           follow->uncommitted ? "reading  " : "committed ", clock);
+           (unsigned long long)(follow->summary->counts.rejected + counts.rejected), clock);
   tk_progress_show(text);
 }
 
