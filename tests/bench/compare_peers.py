@@ -124,10 +124,12 @@ class Bench:
                  'chdb': 'chdb', 'pg': f'spans_{self.size}'}
         return names[peer] if peer == 'pg' else self.work / 'db' / f'{self.size}-{names[peer]}'
 
-    def pg(self, action=None):
+    def pg(self, action='start'):
         environment = dict(os.environ, BENCH=str(self.work))
-        run(['bash', HERE / 'peers/pg_start.sh', *([action] if action else [])], env=environment,
-            stderr=subprocess.DEVNULL)
+        control = ['bash', str(HERE / 'peers/pg_start.sh')]
+        running = subprocess.run([*control, 'status'], env=environment, check=False, stderr=subprocess.DEVNULL)
+        if (running.returncode == 0) != (action == 'start'):
+            run([*control, action], env=environment, stderr=subprocess.DEVNULL)
 
     def psql(self, sql, database='postgres'):
         return subprocess.run(['psql', '-qAt', '-h', self.work / 'db', '-p', '54329', '-U', 'postgres', '-d', database,
@@ -178,8 +180,12 @@ class Bench:
     def bytes_of(self, peer, store):
         if peer == 'pg':
             return int(self.psql("SELECT pg_total_relation_size('spans')", store))
-        if peer == 'chdb':
-            return sum(f.stat().st_size for f in store.rglob('*') if f.is_file() and 'store' in f.parts)
+        if peer == 'chdb': # what merging has made obsolete is still there for some minutes, but does not count
+            sql, answer = self.work / 'data/bytes.sql', self.work / 'data/bytes'
+            sql.write_text("-- name: bytes\nSELECT sum(bytes_on_disk) FROM system.parts "
+                           "WHERE active AND database = 'otel'\n")
+            run([self.binary('query_chdb'), store, sql, 'bytes', '1', '-d', answer], stdout=subprocess.DEVNULL)
+            return int(answer.read_text())
         return sum(pathlib.Path(f'{store}{end}').stat().st_size for end in ('', '-wal')
                    if pathlib.Path(f'{store}{end}').exists())
 
