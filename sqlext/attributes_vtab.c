@@ -55,19 +55,11 @@ struct entry {
   bool is_extra;
 };
 
-struct attributes_vtab {
-  sqlite3_vtab base;
-  struct tk_reader *reader;
-};
-
 struct attributes_cursor {
   sqlite3_vtab_cursor base;
-  bool by_id;
   struct tk_terms terms;
   bool scopes[SCOPE_COUNT]; /* what the terms on scope accept */
-  struct tk_segment_list segments;
-  struct tk_row_range *ranges; /* by_id only, else all segments */
-  uint32_t range_count, range_index;
+  struct tk_range_walk walk;
   const struct tk_segment *segment; /* NULL: none */
   struct tk_arena segment_arena;    /* what is prepared for the segment */
   uint32_t next_row, end_row;
@@ -82,7 +74,7 @@ struct attributes_cursor {
 };
 
 static struct tk_reader *reader_of(const struct attributes_cursor *cursor) {
-  return ((struct attributes_vtab *)cursor->base.pVtab)->reader;
+  return ((struct tk_reader_table *)cursor->base.pVtab)->reader;
 }
 
 /* ---- terms ---- */
@@ -533,23 +525,13 @@ static void close_segment(struct attributes_cursor *cursor) {
  * opened as empty. */
 static enum tk_status next_range(struct attributes_cursor *cursor, bool *more_out,
                                  struct tk_error *error) {
-  const uint32_t count = cursor->by_id ? cursor->range_count : cursor->segments.count;
   struct tk_row_range range = {0};
   enum tk_status status;
 
   close_segment(cursor);
-  *more_out = cursor->range_index < count;
-  if (!*more_out) return TK_OK;
-  range.segment_index = cursor->range_index;
-  if (cursor->by_id) range = cursor->ranges[cursor->range_index];
-  cursor->range_index++;
-  status = tk_segment_list_open(&cursor->segments, reader_of(cursor), range.segment_index,
-                                &cursor->segment, error);
-  if (status != TK_OK) {
-    cursor->segment = NULL;
-    return status;
-  }
-  if (!cursor->by_id) range.end = cursor->segment->summary.span_count;
+  status = tk_range_walk_next(&cursor->walk, reader_of(cursor), &range, &cursor->segment, error);
+  *more_out = cursor->segment != NULL;
+  if (status != TK_OK || !*more_out) return status;
   if ((status = prepare_segment(cursor, error)) != TK_OK) return status;
   bool any = cursor->candidate_count + cursor->resources.count + cursor->scope_attributes.count > 0;
   for (uint32_t scope = 0; scope < ITEM_SCOPES; scope++) any |= cursor->extras[scope];
@@ -576,42 +558,15 @@ static enum tk_status fill(struct attributes_cursor *cursor, struct tk_error *er
 
 static int connect_table(sqlite3 *db, void *context, int argc, const char *const *argv,
                          sqlite3_vtab **vtab_out, char **message_out) {
-  struct tk_error error = {{0}};
-  struct attributes_vtab *vtab;
-  int rc;
   (void)context;
-
-  if ((rc = sqlite3_declare_vtab(db, declaration)) != SQLITE_OK) return rc;
-  if ((rc = sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS)) != SQLITE_OK) return rc;
-  if (!(vtab = sqlite3_malloc64(sizeof *vtab))) return SQLITE_NOMEM;
-  *vtab = (struct attributes_vtab){.reader = NULL};
-  enum tk_status status =
-      tk_shared_reader_acquire(db, tk_vtab_schema(argc, argv), &vtab->reader, &error);
-  if (status != TK_OK) {
-    sqlite3_free(vtab);
-    return tk_connect_fail(message_out, status, &error);
-  }
-  *vtab_out = &vtab->base;
-  return SQLITE_OK;
-}
-
-static int disconnect_table(sqlite3_vtab *base) {
-  tk_shared_reader_release(((struct attributes_vtab *)base)->reader);
-  sqlite3_free(base);
-  return SQLITE_OK;
+  return tk_reader_table_connect(db, declaration, argc, argv, vtab_out, message_out);
 }
 
 static bool take_constraint(struct tk_plan *plan, sqlite3_index_info *info, int index) {
   const struct sqlite3_index_constraint *constraint = &info->aConstraint[index];
   switch (constraint->iColumn) {
     case TRACE_ID:
-      if (info->idxNum || constraint->op != SQLITE_INDEX_CONSTRAINT_EQ ||
-          !tk_plan_add(plan, info, index, TK_TERM_ID)) {
-        return false;
-      }
-      info->aConstraintUsage[index].omit = 1;
-      info->idxNum = 1;
-      return true;
+      return tk_plan_add_trace_id(plan, info, index);
     case SPAN_ID:
       return constraint->op == SQLITE_INDEX_CONSTRAINT_EQ &&
              tk_plan_add(plan, info, index, TK_TERM_ID);
@@ -628,7 +583,7 @@ static bool take_constraint(struct tk_plan *plan, sqlite3_index_info *info, int 
 }
 
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
-  const struct tk_reader *reader = ((struct attributes_vtab *)base)->reader;
+  const struct tk_reader *reader = ((struct tk_reader_table *)base)->reader;
   struct tk_plan plan = {.size = 0};
   double rows = 100;
 
@@ -656,10 +611,7 @@ static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **cursor_out) {
 static void reset_cursor(struct attributes_cursor *cursor) {
   close_segment(cursor);
   tk_terms_reset(&cursor->terms);
-  tk_segment_list_reset(&cursor->segments);
-  sqlite3_free(cursor->ranges);
-  cursor->ranges = NULL;
-  cursor->range_count = cursor->range_index = 0;
+  tk_range_walk_reset(&cursor->walk);
   cursor->entry_count = cursor->entry_index = 0;
   tk_arena_reset(&cursor->arena);
 }
@@ -675,24 +627,16 @@ static int close_cursor(sqlite3_vtab_cursor *base) {
 static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, int argc,
                   sqlite3_value **argv) {
   struct attributes_cursor *cursor = (struct attributes_cursor *)base;
-  struct tk_reader *reader = reader_of(cursor);
   struct tk_error error = {{0}};
   enum tk_status status;
 
   reset_cursor(cursor);
-  cursor->by_id = plan != 0;
-  if ((status = tk_reader_refresh(reader, &error)) == TK_OK &&
-      (status = tk_terms_init(&cursor->terms, plan_text, argc, argv, &error)) == TK_OK) {
-    status = tk_segment_list_init(&cursor->segments, reader, &error);
-  }
+  status = tk_range_walk_begin(&cursor->walk, &cursor->terms, plan != 0, reader_of(cursor),
+                               plan_text, argc, argv, &error);
   for (int scope = 0; scope < SCOPE_COUNT; scope++) {
     const char *name = tk_attribute_scope_name(scope);
     const struct tk_text text = {name, (uint32_t)strlen(name)};
     cursor->scopes[scope] = tk_terms_accept_text(&cursor->terms, SCOPE, text);
-  }
-  if (status == TK_OK && cursor->by_id) {
-    status = tk_ranges_of_ids(&cursor->terms, TRACE_ID, reader, &cursor->segments, &cursor->ranges,
-                              &cursor->range_count, &error);
   }
   if (status == TK_OK) status = fill(cursor, &error);
   return tk_vtab_fail(base->pVtab, status, &error);
@@ -851,8 +795,8 @@ int tk_register_attributes(sqlite3 *db) {
       .xCreate = connect_table,
       .xConnect = connect_table,
       .xBestIndex = best_index,
-      .xDisconnect = disconnect_table,
-      .xDestroy = disconnect_table,
+      .xDisconnect = tk_reader_table_disconnect,
+      .xDestroy = tk_reader_table_disconnect,
       .xOpen = open_cursor,
       .xClose = close_cursor,
       .xFilter = filter,

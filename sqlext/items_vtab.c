@@ -112,12 +112,8 @@ struct item {
 
 struct items_cursor {
   sqlite3_vtab_cursor base;
-  bool by_id;
   struct tk_terms terms;
-  struct tk_segment_list segments;
-  struct tk_row_range *ranges; /* what is to be read: by_id only, else all segments */
-  uint32_t range_count;
-  uint32_t range_index;             /* the next one */
+  struct tk_range_walk walk;
   const struct tk_segment *segment; /* of the current range; NULL: none */
   const uint32_t *first_items;
   uint32_t next_row, end_row;
@@ -392,24 +388,14 @@ static void close_segment(struct items_cursor *cursor) {
  * opened as empty. */
 static enum tk_status next_range(struct items_cursor *cursor, bool *more_out,
                                  struct tk_error *error) {
-  const uint32_t count = cursor->by_id ? cursor->range_count : cursor->segments.count;
   struct tk_row_range range = {0};
   enum tk_status status;
   bool may;
 
   close_segment(cursor);
-  *more_out = cursor->range_index < count;
-  if (!*more_out) return TK_OK;
-  range.segment_index = cursor->range_index;
-  if (cursor->by_id) range = cursor->ranges[cursor->range_index];
-  cursor->range_index++;
-  status = tk_segment_list_open(&cursor->segments, reader_of(cursor), range.segment_index,
-                                &cursor->segment, error);
-  if (status != TK_OK) {
-    cursor->segment = NULL;
-    return status;
-  }
-  if (!cursor->by_id) range.end = cursor->segment->summary.span_count;
+  status = tk_range_walk_next(&cursor->walk, reader_of(cursor), &range, &cursor->segment, error);
+  *more_out = cursor->segment != NULL;
+  if (status != TK_OK || !*more_out) return status;
   for (int i = 0; i < vtab_of(cursor)->column_count; i++) cursor->bindings[i].is_known = false;
   cursor->first_items = NULL;
   status = tk_reader_first_items(reader_of(cursor), cursor->segment, vtab_of(cursor)->kind->scope,
@@ -579,13 +565,7 @@ static bool take_constraint(const struct items_vtab *vtab, struct tk_plan *plan,
   if (constraint->iColumn < 0) return false;
   switch ((int)vtab->columns[constraint->iColumn].source) {
     case TRACE_ID:
-      if (info->idxNum || constraint->op != SQLITE_INDEX_CONSTRAINT_EQ ||
-          !tk_plan_add(plan, info, index, TK_TERM_ID)) {
-        return false;
-      }
-      info->aConstraintUsage[index].omit = 1;
-      info->idxNum = 1;
-      return true;
+      return tk_plan_add_trace_id(plan, info, index);
     case SPAN_ID:
       return constraint->op == SQLITE_INDEX_CONSTRAINT_EQ &&
              tk_plan_add(plan, info, index, TK_TERM_ID);
@@ -638,10 +618,7 @@ static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **cursor_out) {
 static void reset_cursor(struct items_cursor *cursor) {
   close_segment(cursor);
   tk_terms_reset(&cursor->terms);
-  tk_segment_list_reset(&cursor->segments);
-  sqlite3_free(cursor->ranges);
-  cursor->ranges = NULL;
-  cursor->range_count = cursor->range_index = 0;
+  tk_range_walk_reset(&cursor->walk);
   cursor->item_count = cursor->item_index = 0;
   tk_arena_reset(&cursor->arena);
 }
@@ -658,20 +635,12 @@ static int close_cursor(sqlite3_vtab_cursor *base) {
 static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, int argc,
                   sqlite3_value **argv) {
   struct items_cursor *cursor = (struct items_cursor *)base;
-  struct items_vtab *vtab = (struct items_vtab *)base->pVtab;
   struct tk_error error = {{0}};
   enum tk_status status;
 
   reset_cursor(cursor);
-  cursor->by_id = plan != 0;
-  if ((status = tk_reader_refresh(vtab->reader, &error)) == TK_OK &&
-      (status = tk_terms_init(&cursor->terms, plan_text, argc, argv, &error)) == TK_OK) {
-    status = tk_segment_list_init(&cursor->segments, vtab->reader, &error);
-  }
-  if (status == TK_OK && cursor->by_id) {
-    status = tk_ranges_of_ids(&cursor->terms, 0, vtab->reader, &cursor->segments, &cursor->ranges,
-                              &cursor->range_count, &error);
-  }
+  status = tk_range_walk_begin(&cursor->walk, &cursor->terms, plan != 0, reader_of(cursor),
+                               plan_text, argc, argv, &error);
   if (status == TK_OK) status = fill(cursor, &error);
   return tk_vtab_fail(base->pVtab, status, &error);
 }
@@ -690,7 +659,8 @@ static int at_end(sqlite3_vtab_cursor *base) {
 
 static int give_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid_out) {
   const struct items_cursor *cursor = (struct items_cursor *)base;
-  *rowid_out = cursor->segment->summary.id << 28 | cursor->items[cursor->item_index].index;
+  const uint64_t segment_id = (uint64_t)cursor->segment->summary.id;
+  *rowid_out = (sqlite3_int64)(segment_id << 28 | cursor->items[cursor->item_index].index);
   return SQLITE_OK;
 }
 

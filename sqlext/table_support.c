@@ -236,10 +236,11 @@ static enum tk_status append_places(const struct tk_segment_list *list,
   return TK_OK;
 }
 
-enum tk_status tk_ranges_of_ids(const struct tk_terms *terms, int column, struct tk_reader *reader,
-                                const struct tk_segment_list *list,
-                                struct tk_row_range **ranges_out, uint32_t *count_out,
-                                struct tk_error *error) {
+/* Where the traces are that the terms on `column` (TK_TERM_ID) name: each once. */
+static enum tk_status find_ranges(const struct tk_terms *terms, int column,
+                                  struct tk_reader *reader, const struct tk_segment_list *list,
+                                  struct tk_row_range **ranges_out, uint32_t *count_out,
+                                  struct tk_error *error) {
   struct tk_row_range *ranges = NULL;
   uint8_t(*ids)[16] = NULL;
   uint32_t id_count = 0, count = 0;
@@ -522,6 +523,88 @@ bool tk_terms_have(const struct tk_terms *terms, int column) {
     if (terms->items[i].column == column) return true;
   }
   return false;
+}
+
+/* ---- what a statement walks through ---- */
+
+enum { TRACE_ID_COLUMN = 0 };
+
+enum tk_status tk_range_walk_begin(struct tk_range_walk *walk, struct tk_terms *terms, bool by_id,
+                                   struct tk_reader *reader, const char *plan, int value_count,
+                                   sqlite3_value **values, struct tk_error *error) {
+  enum tk_status status;
+  walk->by_id = by_id;
+  if ((status = tk_reader_refresh(reader, error)) != TK_OK ||
+      (status = tk_terms_init(terms, plan, value_count, values, error)) != TK_OK ||
+      (status = tk_segment_list_init(&walk->segments, reader, error)) != TK_OK) {
+    return status;
+  }
+  walk->count = walk->segments.count;
+  if (!by_id) return TK_OK;
+  return find_ranges(terms, TRACE_ID_COLUMN, reader, &walk->segments, &walk->ranges, &walk->count,
+                     error);
+}
+
+enum tk_status tk_range_walk_next(struct tk_range_walk *walk, struct tk_reader *reader,
+                                  struct tk_row_range *range_out,
+                                  const struct tk_segment **segment_out, struct tk_error *error) {
+  const struct tk_segment *segment = NULL;
+  *segment_out = NULL;
+  if (walk->index >= walk->count) return TK_OK;
+  struct tk_row_range range = {.segment_index = walk->index};
+  if (walk->by_id) range = walk->ranges[walk->index];
+  walk->index++;
+  enum tk_status status =
+      tk_segment_list_open(&walk->segments, reader, range.segment_index, &segment, error);
+  if (status != TK_OK) return status;
+  if (!walk->by_id) range.end = segment->summary.span_count;
+  *range_out = range;
+  *segment_out = segment;
+  return TK_OK;
+}
+
+void tk_range_walk_reset(struct tk_range_walk *walk) {
+  tk_segment_list_reset(&walk->segments);
+  sqlite3_free(walk->ranges);
+  *walk = (struct tk_range_walk){.count = 0};
+}
+
+bool tk_plan_add_trace_id(struct tk_plan *plan, sqlite3_index_info *info, int index) {
+  if (info->idxNum || info->aConstraint[index].op != SQLITE_INDEX_CONSTRAINT_EQ ||
+      !tk_plan_add(plan, info, index, TK_TERM_ID)) {
+    return false;
+  }
+  info->aConstraintUsage[index].omit = 1;
+  info->idxNum = 1;
+  return true;
+}
+
+/* ---- tables that hold a reader and nothing else ---- */
+
+int tk_reader_table_connect(sqlite3 *db, const char *declaration, int argc, const char *const *argv,
+                            sqlite3_vtab **vtab_out, char **message_out) {
+  struct tk_error error = {{0}};
+  struct tk_reader_table *table;
+  int rc;
+
+  if ((rc = sqlite3_declare_vtab(db, declaration)) != SQLITE_OK) return rc;
+  if ((rc = sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS)) != SQLITE_OK) return rc;
+  if (!(table = sqlite3_malloc64(sizeof *table))) return SQLITE_NOMEM;
+  *table = (struct tk_reader_table){.reader = NULL};
+  enum tk_status status =
+      tk_shared_reader_acquire(db, tk_vtab_schema(argc, argv), &table->reader, &error);
+  if (status != TK_OK) {
+    sqlite3_free(table);
+    return tk_connect_fail(message_out, status, &error);
+  }
+  *vtab_out = &table->base;
+  return SQLITE_OK;
+}
+
+int tk_reader_table_disconnect(sqlite3_vtab *vtab) {
+  tk_shared_reader_release(((struct tk_reader_table *)vtab)->reader);
+  sqlite3_free(vtab);
+  return SQLITE_OK;
 }
 
 /* ---- arrays ---- */

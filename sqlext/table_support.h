@@ -67,18 +67,10 @@ struct tk_row_range {
 };
 
 struct tk_terms;
-struct tk_segment_list;
 /** The trace ids that the terms on `column` (TK_TERM_ID) name, ascending and distinct; 16 digits
  * are a padded id. *ids_out is freed with sqlite3_free. */
 enum tk_status tk_ids_of_terms(const struct tk_terms *terms, int column, uint8_t (**ids_out)[16],
                                uint32_t *count_out, struct tk_error *error);
-
-/** Where the traces are that the terms on `column` (TK_TERM_ID) name: each once. *ranges_out is
- * freed with sqlite3_free. */
-enum tk_status tk_ranges_of_ids(const struct tk_terms *terms, int column, struct tk_reader *reader,
-                                const struct tk_segment_list *list,
-                                struct tk_row_range **ranges_out, uint32_t *count_out,
-                                struct tk_error *error);
 
 /* ---- the segments of one statement ----
  *
@@ -157,6 +149,44 @@ bool tk_terms_accept_id(const struct tk_terms *terms, int column, const uint8_t 
 bool tk_terms_may_accept(const struct tk_terms *terms, int column, int64_t low, int64_t high);
 /** Whether there is a term on `column`. */
 bool tk_terms_have(const struct tk_terms *terms, int column);
+
+/* ---- what a statement walks through ---- */
+
+/** All segments, or the rows of the traces that terms name. */
+struct tk_range_walk {
+  struct tk_segment_list segments;
+  struct tk_row_range *ranges; /**< by_id only */
+  uint32_t count, index;
+  bool by_id;
+};
+
+/** For xFilter of a table whose column 0 is the trace id: brings the reader up to date, makes the
+ * terms of the plan, and finds what they leave. `by_id`: they name traces. Both are to be reset,
+ * whatever this returns. */
+enum tk_status tk_range_walk_begin(struct tk_range_walk *walk, struct tk_terms *terms, bool by_id,
+                                   struct tk_reader *reader, const char *plan, int value_count,
+                                   sqlite3_value **values, struct tk_error *error);
+/** Opens the segment of the next range, to be released by the caller; NULL at the end. */
+enum tk_status tk_range_walk_next(struct tk_range_walk *walk, struct tk_reader *reader,
+                                  struct tk_row_range *range_out,
+                                  const struct tk_segment **segment_out, struct tk_error *error);
+void tk_range_walk_reset(struct tk_range_walk *walk);
+
+/** Takes `trace_id =` or IN, the first there is, as what makes a plan `by_id` (idxNum 1). False,
+ * and nothing happens: another one, or it cannot be. */
+bool tk_plan_add_trace_id(struct tk_plan *plan, sqlite3_index_info *info, int index);
+
+/* ---- tables that hold a reader and nothing else ---- */
+
+struct tk_reader_table {
+  sqlite3_vtab base;
+  struct tk_reader *reader;
+};
+
+/** xConnect and xDisconnect. */
+int tk_reader_table_connect(sqlite3 *db, const char *declaration, int argc, const char *const *argv,
+                            sqlite3_vtab **vtab_out, char **message_out);
+int tk_reader_table_disconnect(sqlite3_vtab *vtab);
 
 /* ---- arrays ---- */
 

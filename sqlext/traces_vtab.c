@@ -72,11 +72,6 @@ struct reference {
   uint32_t trace_index;
 };
 
-struct traces_vtab {
-  sqlite3_vtab base;
-  struct tk_reader *reader;
-};
-
 struct traces_cursor {
   sqlite3_vtab_cursor base;
   int plan;
@@ -96,7 +91,7 @@ struct traces_cursor {
 };
 
 static struct tk_reader *reader_of(const struct traces_cursor *cursor) {
-  return ((struct traces_vtab *)cursor->base.pVtab)->reader;
+  return ((struct tk_reader_table *)cursor->base.pVtab)->reader;
 }
 
 /* ---- segments ---- */
@@ -409,29 +404,8 @@ static int move_on(struct traces_cursor *cursor) {
 
 static int connect_table(sqlite3 *db, void *context, int argc, const char *const *argv,
                          sqlite3_vtab **vtab_out, char **message_out) {
-  struct tk_error error = {{0}};
-  struct traces_vtab *vtab;
-  int rc;
   (void)context;
-
-  if ((rc = sqlite3_declare_vtab(db, declaration)) != SQLITE_OK) return rc;
-  if ((rc = sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS)) != SQLITE_OK) return rc;
-  if (!(vtab = sqlite3_malloc64(sizeof *vtab))) return SQLITE_NOMEM;
-  *vtab = (struct traces_vtab){.reader = NULL};
-  enum tk_status status =
-      tk_shared_reader_acquire(db, tk_vtab_schema(argc, argv), &vtab->reader, &error);
-  if (status != TK_OK) {
-    sqlite3_free(vtab);
-    return tk_connect_fail(message_out, status, &error);
-  }
-  *vtab_out = &vtab->base;
-  return SQLITE_OK;
-}
-
-static int disconnect_table(sqlite3_vtab *base) {
-  tk_shared_reader_release(((struct traces_vtab *)base)->reader);
-  sqlite3_free(base);
-  return SQLITE_OK;
+  return tk_reader_table_connect(db, declaration, argc, argv, vtab_out, message_out);
 }
 
 static void take_order(sqlite3_index_info *info) {
@@ -454,7 +428,7 @@ static void take_order(sqlite3_index_info *info) {
 }
 
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
-  const struct tk_reader *reader = ((struct traces_vtab *)base)->reader;
+  const struct tk_reader *reader = ((struct tk_reader_table *)base)->reader;
   struct tk_plan plan = {.size = 0};
   double traces = 10, spans = 100;
 
@@ -500,7 +474,7 @@ static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **cursor_out) {
   if (!cursor) return SQLITE_NOMEM;
   memset(cursor, 0, sizeof *cursor);
   cursor->at_end = true;
-  cursor->trace.reader = ((struct traces_vtab *)base)->reader;
+  cursor->trace.reader = ((struct tk_reader_table *)base)->reader;
   *cursor_out = &cursor->base;
   return SQLITE_OK;
 }
@@ -578,7 +552,7 @@ static int at_end(sqlite3_vtab_cursor *base) {
 /* Of the first part, so it is the same in every plan. */
 static int give_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid_out) {
   const struct tk_trace_part *part = &((struct traces_cursor *)base)->trace.parts[0];
-  *rowid_out = part->segment->summary.id << 20 | part->trace_index;
+  *rowid_out = (sqlite3_int64)((uint64_t)part->segment->summary.id << 20 | part->trace_index);
   return SQLITE_OK;
 }
 
@@ -746,8 +720,8 @@ int tk_register_traces(sqlite3 *db) {
       .xCreate = connect_table,
       .xConnect = connect_table,
       .xBestIndex = best_index,
-      .xDisconnect = disconnect_table,
-      .xDestroy = disconnect_table,
+      .xDisconnect = tk_reader_table_disconnect,
+      .xDestroy = tk_reader_table_disconnect,
       .xOpen = open_cursor,
       .xClose = close_cursor,
       .xFilter = filter,
