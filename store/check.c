@@ -517,7 +517,7 @@ static void check_whole_traces(struct check *check) {
   for (size_t i = 1; i < whole->count; i++) {
     if (compare_ids(whole->ids[i - 1], whole->ids[i]) != 0) continue;
     char text[33];
-    for (int k = 0; k < 16; k++) snprintf(text + 2 * k, 3, "%02x", whole->ids[i][k]);
+    for (size_t k = 0; k < 16; k++) snprintf(text + 2 * k, 3, "%02x", whole->ids[i][k]);
     fault(check, "trace %s is in several segments, and tk_split does not say so", text);
   }
 }
