@@ -59,13 +59,15 @@ static enum tk_status absorb_segment(struct tk_span_buffer *buffer, struct tk_re
   }
   struct tk_open_tier *tier = &buffer->tiers[buffer->tier_count++];
   *tier = (struct tk_open_tier){.segment_id = summary.id};
+  /* First, because it finds out whether the count can be believed. */
+  enum tk_status status = tk_reader_segment(reader, index, &segment, error);
+  if (status != TK_OK) return status;
   struct tk_span *spans = tk_arena_alloc(&tier->arena, summary.span_count * sizeof *spans);
   if (!spans || !reserve(&buffer->entries, &buffer->capacity,
                          (uint64_t)buffer->count + summary.span_count, sizeof *buffer->entries)) {
+    tk_segment_release(segment);
     return tk_nomem(error);
   }
-  enum tk_status status = tk_reader_segment(reader, index, &segment, error);
-  if (status != TK_OK) return status;
   status = tk_reader_spans(reader, segment, 0, summary.span_count, &tier->arena, spans, error);
   if (status == TK_OK) tier->span_count = summary.span_count;
   for (uint32_t i = 0; i < summary.span_count && status == TK_OK; i++) {

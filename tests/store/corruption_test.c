@@ -360,6 +360,26 @@ static void a_damaged_resource_or_scope_harms_only_the_segments_that_use_it(void
   free_victim(&victim);
 }
 
+/* And not as a lack of memory for so many. */
+static void an_ingest_names_the_open_segment_whose_count_is_wrong(void) {
+  struct victim victim = make_victim(&small_script, 0);
+  struct tk_store *store = NULL;
+  struct tk_ingest *ingest = NULL;
+  struct tk_error error = {{0}};
+  CHECK(sqlite3_exec(victim.db, "UPDATE tk_segment SET span_count = 4000000000 WHERE flags & 2",
+                     NULL, NULL, NULL) == SQLITE_OK);
+  CHECK(sqlite3_changes(victim.db) == 1);
+  tk_segment_cache_clear();
+  CHECK(tk_store_open(path, TK_OPEN_WRITE, &store, &error) == TK_OK);
+  CHECK(tk_ingest_begin(store, NULL, &ingest, &error) == TK_OK);
+  CHECK(tk_ingest_source_begin(ingest, "next", "script", 1, NULL, &error) == TK_OK);
+  CHECK(tk_ingest_append(ingest, script_batch(&large_script, 0), &error) == TK_CORRUPT);
+  CHECK(strstr(error.message, "segment ") != NULL);
+  tk_ingest_abort(ingest);
+  tk_store_close(store);
+  free_victim(&victim);
+}
+
 static void a_segment_of_a_newer_format_is_refused_by_name(void) {
   struct victim victim = make_victim(&small_script, 0);
   struct tk_scan *scan = NULL;
@@ -509,6 +529,7 @@ CHECK_MAIN(CASE(every_flipped_byte_of_a_small_store_is_found),
            CASE(changed_numbers_of_a_segment_are_found),
            CASE(missing_cut_and_exchanged_rows_are_found), CASE(exchanged_chunks_are_found),
            CASE(a_damaged_resource_or_scope_harms_only_the_segments_that_use_it),
+           CASE(an_ingest_names_the_open_segment_whose_count_is_wrong),
            CASE(a_segment_of_a_newer_format_is_refused_by_name),
            CASE(files_that_are_no_stores_are_refused),
            CASE(a_file_that_cannot_be_written_is_refused_for_writing),
