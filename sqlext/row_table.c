@@ -102,8 +102,10 @@ static enum tk_status compute_set(struct row_vtab *vtab, uint64_t columns, struc
   struct tk_row_set *set = sqlite3_malloc64(sizeof *set);
   enum tk_status status;
   if (!set) return tk_nomem(error);
-  *set = (struct tk_row_set){
-      .columns = columns, .generation = vtab->reader->generation, .references = 1};
+  *set = (struct tk_row_set){.columns = columns,
+                             .generation = vtab->reader->generation,
+                             .file_number = vtab->reader->file_number,
+                             .references = 1};
   if ((status = vtab->table->compute(set, vtab->reader, error)) != TK_OK) {
     release_set(set);
     return status;
@@ -127,6 +129,7 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, in
   cursor->row = 0;
   status = tk_reader_refresh(vtab->reader, &error);
   if (status == TK_OK && (!vtab->latest || vtab->latest->generation != vtab->reader->generation ||
+                          vtab->latest->file_number != vtab->reader->file_number ||
                           (columns & ~vtab->latest->columns) != 0)) {
     if (vtab->latest) columns |= vtab->latest->columns;
     status = compute_set(vtab, columns, &error);

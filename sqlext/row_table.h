@@ -17,7 +17,8 @@ struct tk_row_set {
   void *rows;
   uint32_t row_count;
   int64_t generation;
-  uint64_t columns; /**< what was asked for, as in sqlite3_index_info.colUsed */
+  uint32_t file_number; /**< as in struct tk_reader */
+  uint64_t columns;     /**< what was asked for, as in sqlite3_index_info.colUsed */
   unsigned references;
 };
 

@@ -67,6 +67,7 @@ struct damaged_entry {
 
 struct tk_reader_state {
   sqlite3_stmt *statements[STATEMENT_COUNT];
+  char *path;                    /* of the file that `listed` and all below is about */
   struct listed_segment *listed; /* as tk_reader.segments */
   bool loaded;                   /* `segments` is that of `generation` */
   struct entries resources, scopes;
@@ -480,10 +481,27 @@ static void forget_entries(struct tk_reader *reader) {
   for (uint32_t i = 0; i < reader->segment_count; i++) state->listed[i].ids_checked = false;
 }
 
+/* The name of an attached database can come to mean another file. */
+static enum tk_status notice_file(struct tk_reader *reader, struct tk_error *error) {
+  struct tk_reader_state *state = reader->state;
+  const char *path = sqlite3_db_filename(reader->db, reader->schema);
+  if (!path) path = "";
+  if (state->path && strcmp(state->path, path) == 0) return TK_OK;
+  char *copy = sqlite3_mprintf("%s", path);
+  if (!copy) return tk_nomem(error);
+  sqlite3_free(state->path);
+  state->path = copy;
+  state->loaded = false;
+  reader->file_number++;
+  forget_entries(reader);
+  return TK_OK;
+}
+
 enum tk_status tk_reader_refresh(struct tk_reader *reader, struct tk_error *error) {
   struct tk_reader_state *state = reader->state;
   int64_t generation = 0;
-  enum tk_status status = read_generation(reader, &generation, error);
+  enum tk_status status = notice_file(reader, error);
+  if (status == TK_OK) status = read_generation(reader, &generation, error);
   if (status != TK_OK || (state->loaded && generation == reader->generation)) return status;
   if (generation < reader->generation) forget_entries(reader);
   state->loaded = false;
@@ -529,6 +547,7 @@ void tk_reader_close(struct tk_reader *reader) {
     sqlite3_free((void *)state->resources.items);
     sqlite3_free((void *)state->scopes.items);
     sqlite3_free(state->damaged);
+    sqlite3_free(state->path);
     tk_arena_reset(&state->arena);
   }
   sqlite3_free(state);

@@ -54,6 +54,7 @@ struct tk_reader {
   sqlite3 *db;
   char *schema;
   int64_t generation;                  /**< grows with every commit of an ingest */
+  uint32_t file_number;                /**< grows when `schema` comes to name another file */
   struct tk_segment_summary *segments; /**< by start_min, then id */
   uint32_t segment_count;
   struct tk_reader_state *state; /**< private */

@@ -95,6 +95,30 @@ static void attached_stores_and_views_have_tables_of_their_own(void) {
   sqlite3_close(db);
 }
 
+/* Both have had one ingest: their generations are the same. */
+static void a_name_that_comes_to_mean_another_store_shows_that_one(void) {
+  const char *paths[] = {fixture_path("before.db"), fixture_path("after.db")};
+  static const int64_t spans[] = {10, 15};
+  sqlite3 *db = fixture_open(make_store("around.db"));
+  for (int i = 0; i < 2; i++) {
+    char sql[300];
+    fixture_ingest(paths[i], fixture_batch(1000 * (uint32_t)i, (uint32_t)spans[i], "a.key"), 0);
+    sqlite3_snprintf(sizeof sql, sql, "ATTACH %Q AS other", paths[i]);
+    CHECK(sqlite3_exec(db, sql, 0, 0, 0) == SQLITE_OK);
+    if (i == 0) {
+      CHECK(sqlite3_exec(db,
+                         "CREATE VIRTUAL TABLE temp.s USING tracekeep_spans(other);"
+                         "CREATE VIRTUAL TABLE temp.c USING tracekeep_services(other)",
+                         0, 0, 0) == SQLITE_OK);
+    }
+    CHECK(fixture_number(db, "SELECT count(*) FROM temp.s") == spans[i]);
+    CHECK(fixture_number(db, "SELECT sum(span_count) FROM temp.c") == spans[i]);
+    CHECK(fixture_number(db, "SELECT count(*) FROM other.spans") == spans[i]);
+    CHECK(sqlite3_exec(db, "DETACH other", 0, 0, 0) == SQLITE_OK);
+  }
+  sqlite3_close(db);
+}
+
 static void tables_stay_usable_where_trust_is_off(void) {
   sqlite3 *db = fixture_open(make_store("trust.db"));
   CHECK(sqlite3_exec(db, "CREATE TEMP VIEW v AS SELECT median(span_count) AS m FROM traces", 0, 0,
@@ -262,6 +286,7 @@ int main(void) {
   static const struct check_case cases[] = {
       CASE(every_table_survives_without_memory),
       CASE(attached_stores_and_views_have_tables_of_their_own),
+      CASE(a_name_that_comes_to_mean_another_store_shows_that_one),
       CASE(tables_stay_usable_where_trust_is_off),
       CASE(open_cursors_and_statements_do_not_disturb_each_other),
       CASE(damaged_stores_give_errors_or_rows),
