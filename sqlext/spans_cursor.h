@@ -87,6 +87,8 @@ enum tk_status tk_spans_trace_order_next(struct spans_cursor *cursor, struct tk_
 void tk_spans_trace_order_end(struct spans_cursor *cursor);
 enum tk_status tk_spans_groups_begin(struct spans_cursor *cursor, struct tk_error *error);
 void tk_spans_groups_next(struct spans_cursor *cursor);
+/** From the current row on, all rows of the groups rather than one of each. */
+enum tk_status tk_spans_groups_keep_all(struct spans_cursor *cursor, struct tk_error *error);
 /** The current row's value of a grouped column; NULL: not grouped, or not the same for all rows. */
 const struct tk_sql_value *tk_spans_groups_value(const struct spans_cursor *cursor,
                                                  uint32_t column);

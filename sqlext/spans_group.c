@@ -270,6 +270,22 @@ void tk_spans_groups_next(struct spans_cursor *cursor) {
   point_at_row(cursor);
 }
 
+enum tk_status tk_spans_groups_keep_all(struct spans_cursor *cursor, struct tk_error *error) {
+  const uint32_t place = cursor->groups->order_at - 1;
+  enum tk_status status;
+
+  tk_spans_groups_end(cursor);
+  cursor->current = NULL;
+  cursor->plan.distinct = false;
+  if ((status = tk_spans_groups_begin(cursor, error)) != TK_OK) return status;
+  struct spans_groups *groups = cursor->groups; /* the same groups, in the same order */
+  groups->order_at = place;
+  groups->order_end = place > 0 ? groups->groups[groups->order[place - 1]].first : 0;
+  groups->at = groups->order_end;
+  point_at_row(cursor);
+  return TK_OK;
+}
+
 void tk_spans_groups_end(struct spans_cursor *cursor) {
   struct spans_groups *groups = cursor->groups;
 

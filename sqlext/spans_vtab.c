@@ -125,8 +125,17 @@ static int give_value(sqlite3_vtab_cursor *base, sqlite3_context *context, int c
   return SQLITE_OK;
 }
 
+/* SQLite does not count the rowid among the columns that a query looks at. So where one row of all
+ * that are equal in these was enough, it no longer is: the others come, too, from here on. */
 static int give_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid) {
-  const struct spans_cursor *cursor = (const struct spans_cursor *)base;
+  struct spans_cursor *cursor = (struct spans_cursor *)base;
+  if (cursor->plan.distinct) {
+    struct tk_error error = {{0}};
+    enum tk_status status = TK_OK;
+    cursor->plan.distinct = false;
+    if (cursor->groups) status = tk_spans_groups_keep_all(cursor, &error);
+    if (status != TK_OK) return tk_vtab_fail(base->pVtab, status, &error);
+  }
   *rowid = (sqlite3_int64)((uint64_t)cursor->current->id << 32 | cursor->row);
   return SQLITE_OK;
 }

@@ -130,6 +130,36 @@ static void a_statement_sees_one_state_of_the_store(void) {
   CHECK(sqlite3_close(db) == SQLITE_OK);
 }
 
+/* SQLite says that one row of each group is enough, and then looks at the rowid. */
+static void distinct_and_rowid_go_together(void) {
+  static const char *const columns[] = {"service, name", "name", "kind", "trace_id",
+                                        "service, kind"};
+  static const char *const terms[] = {"rowid % 7 = 3", "kind <> 'server' AND rowid % 3 = 1",
+                                      "rowid > (SELECT avg(rowid) FROM spans)"};
+  const char *path = fixture_path("distinct.db");
+  fixture_ingest(path, fixture_batch(0, 300, "a.key"), 64);
+  sqlite3 *db = fixture_open(path);
+  for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++) {
+    for (size_t t = 0; t < sizeof terms / sizeof terms[0]; t++) {
+      char sql[400];
+      sqlite3_snprintf(sizeof sql, sql,
+                       "SELECT count(*) FROM (SELECT DISTINCT %s FROM spans WHERE %s)", columns[c],
+                       terms[t]);
+      const int64_t found = fixture_number(db, sql);
+      sqlite3_snprintf(sizeof sql, sql,
+                       "SELECT count(*) FROM (SELECT DISTINCT %s FROM (SELECT * FROM spans WHERE %s"
+                       " LIMIT 100000))",
+                       columns[c], terms[t]);
+      const int64_t expected = fixture_number(db, sql);
+      CHECK(found == expected && expected > 0);
+      if (found != expected) printf("# %s WHERE %s\n", columns[c], terms[t]);
+    }
+  }
+  CHECK(fixture_number(db, "SELECT count(*) FROM (SELECT DISTINCT service, rowid FROM spans)") ==
+        300);
+  sqlite3_close(db);
+}
+
 static void attached_stores_are_read_by_their_schema(void) {
   const char *one = fixture_path("one.db"), *two = fixture_path("two.db");
   char sql[256];
@@ -252,7 +282,7 @@ CHECK_MAIN(CASE(values_of_a_span_are_as_they_were_sent),
            CASE(ids_are_found_in_either_letter_case),
            CASE(rowids_are_unique_and_lead_back_to_the_row),
            CASE(open_connections_see_new_spans_and_new_attribute_keys),
-           CASE(a_statement_sees_one_state_of_the_store),
+           CASE(a_statement_sees_one_state_of_the_store), CASE(distinct_and_rowid_go_together),
            CASE(attached_stores_are_read_by_their_schema),
            CASE(a_temporary_table_can_name_its_schema),
            CASE(views_work_where_the_schema_is_not_trusted),
