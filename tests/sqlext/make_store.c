@@ -22,8 +22,7 @@ static enum tk_status append_all(struct tk_ingest *ingest, struct tk_input *inpu
 }
 
 static enum tk_status ingest_file(struct tk_store *store, const char *path,
-                                  const struct tk_ingest_options *options,
-                                  struct tk_error *error) {
+                                  const struct tk_ingest_options *options, struct tk_error *error) {
   struct tk_ingest *ingest = NULL;
   struct tk_input *input = NULL;
   enum tk_status status = tk_input_open(path, NULL, &input, error);
