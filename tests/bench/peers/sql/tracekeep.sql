@@ -9,7 +9,7 @@ SELECT service, name, count(*), sum(status = 'error'), quantile(duration_ns, 0.5
 -- name: Q3
 SELECT service, bucket_ns / 60000000000 AS minute, count FROM span_metrics('service', '1m') WHERE kind = 'server' ORDER BY 1, 2
 -- name: Q4
-SELECT trace_id, service, name, start_ns, duration_ns FROM spans WHERE start_ns >= {T0} AND start_ns < {T1} AND is_root ORDER BY duration_ns DESC, span_id LIMIT 20
+SELECT trace_id, service, name, start_ns, duration_ns FROM spans WHERE start_ns >= {T0} AND start_ns < {T1} AND parent_span_id IS NULL ORDER BY duration_ns DESC, span_id LIMIT 20
 -- name: Q5
 SELECT trace_id, span_id, name, start_ns, duration_ns, status_message FROM spans WHERE status = 'error' AND service = '{X}' AND [span.http.response.status_code] = 500 ORDER BY start_ns DESC, span_id LIMIT 100
 -- name: Q6
@@ -23,7 +23,7 @@ SELECT DISTINCT trace_id FROM span_relations('descendant') WHERE upper_service =
 -- name: Q9
 SELECT service, CAST(log2(lower_ns) AS INTEGER) AS power, count FROM latency_histogram('service') WHERE count > 0 ORDER BY service, power
 -- name: Q10
-SELECT count(*), sum(duration_ns) FROM spans WHERE name LIKE '%checkout%'
+SELECT count, sum_ns FROM span_metrics('') WHERE name LIKE '%checkout%'
 -- name: Q11
 SELECT count(*), sum(duration_ns) FROM spans WHERE [span.db.statement] LIKE '%id = 42%'
 -- name: Q12
