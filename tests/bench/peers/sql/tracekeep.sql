@@ -23,7 +23,7 @@ SELECT DISTINCT trace_id FROM span_relations('descendant') WHERE upper_service =
 -- name: Q9
 SELECT service, CAST(log2(lower_ns) AS INTEGER) AS power, count FROM latency_histogram('service') WHERE count > 0 ORDER BY service, power
 -- name: Q10
-SELECT count, sum_ns FROM span_metrics('') WHERE name GLOB '*checkout*'
+SELECT coalesce(sum(count), 0), sum(sum_ns) FROM span_metrics('') WHERE name GLOB '*checkout*'
 -- name: Q11
 SELECT count(*), sum(duration_ns) FROM spans WHERE [span.db.statement] LIKE '%id = 42%'
 -- name: Q12
