@@ -40,14 +40,6 @@ uint8_t tk_byte_reader_u8(struct tk_byte_reader *reader) {
   return (uint8_t)read_little_endian(reader, 1);
 }
 
-uint16_t tk_byte_reader_u16(struct tk_byte_reader *reader) {
-  return (uint16_t)read_little_endian(reader, 2);
-}
-
-uint32_t tk_byte_reader_u32(struct tk_byte_reader *reader) {
-  return (uint32_t)read_little_endian(reader, 4);
-}
-
 uint64_t tk_byte_reader_u64(struct tk_byte_reader *reader) {
   return read_little_endian(reader, 8);
 }
@@ -76,14 +68,6 @@ uint64_t tk_byte_reader_varint_max(struct tk_byte_reader *reader, uint64_t limit
   if (value <= limit) return value;
   fail(reader);
   return 0;
-}
-
-struct tk_byte_reader tk_byte_reader_slice(struct tk_byte_reader *reader, size_t size) {
-  struct tk_byte_reader slice = {0};
-  const uint8_t *bytes = tk_byte_reader_bytes(reader, size);
-  tk_byte_reader_init(&slice, bytes, bytes ? size : 0);
-  slice.failed = !bytes;
-  return slice;
 }
 
 bool tk_byte_reader_finished(const struct tk_byte_reader *reader) {

@@ -21,8 +21,6 @@ void tk_byte_reader_init(struct tk_byte_reader *reader, const void *bytes, size_
 size_t tk_byte_reader_remaining(const struct tk_byte_reader *reader);
 
 uint8_t tk_byte_reader_u8(struct tk_byte_reader *reader);
-uint16_t tk_byte_reader_u16(struct tk_byte_reader *reader);
-uint32_t tk_byte_reader_u32(struct tk_byte_reader *reader);
 uint64_t tk_byte_reader_u64(struct tk_byte_reader *reader);
 /** Refuses more than 64 bits, and encodings longer than necessary. */
 uint64_t tk_byte_reader_varint(struct tk_byte_reader *reader);
@@ -33,9 +31,6 @@ uint64_t tk_byte_reader_varint_max(struct tk_byte_reader *reader, uint64_t limit
 /** The next `size` bytes, borrowed; NULL when fewer remain (also NULL, harmlessly, for a failed
  * reader and size 0). */
 const uint8_t *tk_byte_reader_bytes(struct tk_byte_reader *reader, size_t size);
-
-/** A reader over the next `size` bytes, which this one skips. */
-struct tk_byte_reader tk_byte_reader_slice(struct tk_byte_reader *reader, size_t size);
 
 /** True if nothing failed and nothing is left. */
 bool tk_byte_reader_finished(const struct tk_byte_reader *reader);

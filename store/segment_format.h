@@ -13,11 +13,9 @@ enum {
   TK_APPLICATION_ID = 0x54524B50, /* "TRKP" */
   TK_SCHEMA_VERSION = 1,          /* PRAGMA user_version; newer: refuse the file */
   TK_SEGMENT_FORMAT = 1,          /* tk_segment.format; newer: refuse the segment */
-  TK_PAGE_SIZE = 16384,
 
   TK_SPANS_PER_SEGMENT = 65536,      /* what a full segment aims at */
   TK_SPANS_PER_SEGMENT_MAX = 262144, /* a trace larger than this is split */
-  TK_OPEN_SEGMENT_SPANS = 16384,     /* a segment up to this size is taken up by the next ingest */
   TK_ROWS_PER_GRANULE = 2048 /* a row granule ends at the first trace end at or after this */
 };
 

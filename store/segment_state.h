@@ -98,10 +98,6 @@ struct tk_segment_state {
   struct tk_segment_state *newer, *older; /**< of those that nobody uses */
 };
 
-static inline struct tk_segment_state *tk_segment_state_of(const struct tk_segment *segment) {
-  return segment->state;
-}
-
 /* ---- segment_cache.c ---- */
 
 /** The cached segment with this key, with one more reference; NULL if there is none. */

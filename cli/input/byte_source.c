@@ -388,7 +388,3 @@ uint64_t tk_byte_source_position(const struct tk_byte_source *source) {
 uint64_t tk_byte_source_size(const struct tk_byte_source *source) {
   return source->size;
 }
-
-const char *tk_byte_source_name(const struct tk_byte_source *source) {
-  return source->name;
-}

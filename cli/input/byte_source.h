@@ -42,6 +42,5 @@ enum tk_compression tk_byte_source_compression(const struct tk_byte_source *sour
 /** For progress bars: encoded bytes taken so far, and in all (0: not known). */
 uint64_t tk_byte_source_position(const struct tk_byte_source *source);
 uint64_t tk_byte_source_size(const struct tk_byte_source *source);
-const char *tk_byte_source_name(const struct tk_byte_source *source);
 
 #endif

@@ -13,18 +13,14 @@ enum { NUMBER_COUNT = sizeof numbers / sizeof numbers[0] };
 static void integers_are_little_endian(void) {
   struct tk_byte_writer writer = {0};
   tk_byte_writer_append_u8(&writer, 0x01);
-  tk_byte_writer_append_u16(&writer, 0x0302);
-  tk_byte_writer_append_u32(&writer, 0x07060504);
-  tk_byte_writer_append_u64(&writer, 0x0F0E0D0C0B0A0908);
-  CHECK(!writer.failed && writer.size == 15);
+  tk_byte_writer_append_u64(&writer, 0x0908070605040302);
+  CHECK(!writer.failed && writer.size == 9);
   for (size_t i = 0; i < writer.size; i++) CHECK(writer.data[i] == i + 1);
 
   struct tk_byte_reader reader;
   tk_byte_reader_init(&reader, writer.data, writer.size);
   CHECK(tk_byte_reader_u8(&reader) == 0x01);
-  CHECK(tk_byte_reader_u16(&reader) == 0x0302);
-  CHECK(tk_byte_reader_u32(&reader) == 0x07060504);
-  CHECK(tk_byte_reader_u64(&reader) == 0x0F0E0D0C0B0A0908);
+  CHECK(tk_byte_reader_u64(&reader) == 0x0908070605040302);
   CHECK(tk_byte_reader_finished(&reader));
   tk_byte_writer_reset(&writer);
 }
@@ -70,21 +66,17 @@ static void a_failed_reader_stays_failed(void) {
   static const uint8_t bytes[3] = {1, 2, 3};
   struct tk_byte_reader reader;
   tk_byte_reader_init(&reader, bytes, sizeof bytes);
-  CHECK(tk_byte_reader_u32(&reader) == 0 && reader.failed);
+  CHECK(tk_byte_reader_u64(&reader) == 0 && reader.failed);
   CHECK(tk_byte_reader_u8(&reader) == 0 && tk_byte_reader_bytes(&reader, 0) == NULL);
   CHECK(tk_byte_reader_remaining(&reader) == 0 && !tk_byte_reader_finished(&reader));
 }
 
-static void limits_and_slices_hold(void) {
+static void limits_hold(void) {
   static const uint8_t bytes[4] = {5, 1, 2, 3};
   struct tk_byte_reader reader;
   tk_byte_reader_init(&reader, bytes, sizeof bytes);
   CHECK(tk_byte_reader_varint_max(&reader, 5) == 5);
-  struct tk_byte_reader slice = tk_byte_reader_slice(&reader, 2);
-  CHECK(tk_byte_reader_u16(&slice) == 0x0201 && tk_byte_reader_finished(&slice));
-  CHECK(tk_byte_reader_varint_max(&reader, 2) == 0 && reader.failed);
-  slice = tk_byte_reader_slice(&reader, 1);
-  CHECK(slice.failed && tk_byte_reader_remaining(&slice) == 0);
+  CHECK(tk_byte_reader_varint_max(&reader, 0) == 0 && reader.failed);
 }
 
 static void a_writer_without_memory_fails_and_stays_failed(void) {
@@ -105,9 +97,12 @@ static void a_writer_without_memory_fails_and_stays_failed(void) {
 
 int main(void) {
   static const struct check_case cases[] = {
-      CASE(integers_are_little_endian),    CASE(varints_come_back),
-      CASE(malformed_varints_are_refused), CASE(a_failed_reader_stays_failed),
-      CASE(limits_and_slices_hold),        CASE(a_writer_without_memory_fails_and_stays_failed),
+      CASE(integers_are_little_endian),
+      CASE(varints_come_back),
+      CASE(malformed_varints_are_refused),
+      CASE(a_failed_reader_stays_failed),
+      CASE(limits_hold),
+      CASE(a_writer_without_memory_fails_and_stays_failed),
   };
   fault_memory_install();
   return check_run(cases, (int)(sizeof cases / sizeof cases[0]));
