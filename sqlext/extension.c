@@ -33,5 +33,8 @@ __attribute__((visibility("default"))) int sqlite3_tracekeep_init(
   if ((rc = tk_register_functions(db)) != SQLITE_OK) return rc;
   if ((rc = tk_register_tables(db)) != SQLITE_OK) return rc;
   if ((rc = tk_register_spans(db)) != SQLITE_OK) return rc;
-  return tk_register_trace_tree(db);
+  if ((rc = tk_register_trace_tree(db)) != SQLITE_OK) return rc;
+  if ((rc = tk_register_kvonce(db)) != SQLITE_OK) return rc;
+  if ((rc = tk_register_quality(db)) != SQLITE_OK) return rc;
+  return tk_register_sampling(db);
 }

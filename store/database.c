@@ -12,6 +12,8 @@
 #include "tracekeep/hash.h"
 
 extern const char tk_schema_sql[];
+extern const char tk_documents_sql[];
+extern const char tk_views_sql[];
 extern const char tk_surface_sql[];
 
 enum { BUSY_TIMEOUT_MS = 10000, SQLITE_MINIMUM = 3038000 };
@@ -123,17 +125,31 @@ static int set_stub_modules(sqlite3 *db, const sqlite3_module *module) {
   return SQLITE_OK;
 }
 
-/* Inside a transaction: creates the tables of the SQL surface that are not there yet. */
+/* What every store that is opened for writing is brought up to, in this order. */
+static const char *const additions[] = {tk_documents_sql, tk_surface_sql, tk_views_sql};
+enum { ADDITION_COUNT = sizeof additions / sizeof additions[0] };
+
+static int64_t hash_additions(void) {
+  struct tk_hash hash;
+  tk_hash_init(&hash);
+  for (int i = 0; i < ADDITION_COUNT; i++) {
+    tk_hash_update(&hash, additions[i], strlen(additions[i]));
+  }
+  return (int64_t)tk_hash_digest(&hash);
+}
+
+/* Inside a transaction: creates the tables and views that are not there yet. */
 static enum tk_status create_surface(sqlite3 *db, struct tk_error *error) {
   char remember[128];
-  const int64_t version = (int64_t)tk_hash64(tk_surface_sql, strlen(tk_surface_sql));
   if (set_stub_modules(db, &stub_module) != SQLITE_OK) return tk_nomem(error);
-  enum tk_status status =
-      tk_database_execute(db, tk_surface_sql, "create the tables of a store", error);
+  enum tk_status status = TK_OK;
+  for (int i = 0; i < ADDITION_COUNT && status == TK_OK; i++) {
+    status = tk_database_execute(db, additions[i], "create the tables of a store", error);
+  }
   set_stub_modules(db, NULL);
   if (status != TK_OK) return status;
   snprintf(remember, sizeof remember, "REPLACE INTO tk_meta VALUES ('surface', %lld)",
-           (long long)version);
+           (long long)hash_additions());
   return tk_database_execute(db, remember, "create the tables of a store", error);
 }
 
@@ -173,9 +189,7 @@ static enum tk_status update_surface(sqlite3 *db, struct tk_error *error) {
   int64_t version = 0;
   enum tk_status status =
       tk_database_integer(db, "SELECT value FROM tk_meta WHERE key='surface'", 0, &version, error);
-  if (status != TK_OK || (uint64_t)version == tk_hash64(tk_surface_sql, strlen(tk_surface_sql))) {
-    return status;
-  }
+  if (status != TK_OK || version == hash_additions()) return status;
   status = tk_database_execute(db, "BEGIN IMMEDIATE", "update the tables of the store", error);
   if (status != TK_OK) return status;
   return finish_transaction(db, create_surface(db, error), error);
