@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "cli/input/issue_rules.h"
-#include "cli/input/json.h"
+#include "tracekeep/json.h"
 #include "tracekeep/span.h"
 #include "tracekeep/status.h"
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "cli/input/json.h"
+#include "tracekeep/json.h"
 #include "tracekeep/hash.h"
 
 /* Shorter hexadecimal text than this is more likely a name, such as "abc", than an id that lost so

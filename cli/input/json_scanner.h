@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cli/input/json.h"
+#include "tracekeep/json.h"
 
 enum tk_scan_state {
   TK_SCAN_VALUE,

@@ -4,7 +4,7 @@
 #define TK_CLI_INPUT_OTLP_JSON_PARSER_H
 
 #include "cli/input/batch_builder.h"
-#include "cli/input/json.h"
+#include "tracekeep/json.h"
 
 /** The messages that have a table of keys. */
 enum tk_otlp_keys {

@@ -5,7 +5,7 @@
 #define TK_CLI_INPUT_PLAIN_JSON_H
 
 #include "cli/input/batch_builder.h"
-#include "cli/input/json.h"
+#include "tracekeep/json.h"
 #include "cli/input/record.h"
 #include "cli/input/span_repair.h"
 

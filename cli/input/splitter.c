@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "cli/input/framing.h"
-#include "cli/input/json.h"
+#include "tracekeep/json.h"
 #include "cli/input/json_scanner.h"
 #include "cli/input/window.h"
 #include "tracekeep/span.h"

@@ -6,7 +6,7 @@
 #include <sqlite3.h>
 #include <string.h>
 
-#include "cli/input/json.h"
+#include "tracekeep/json.h"
 
 enum { READ_SIZE = 256 * 1024, FIRST_CAPACITY = 1024 * 1024 };
 

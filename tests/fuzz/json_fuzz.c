@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/input/json.h"
+#include "tracekeep/json.h"
 #include "cli/input/json_scanner.h"
 
 #define REQUIRE(condition)     \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The pull parser and the exact conversions. */
-#include "cli/input/json.h"
+#include "tracekeep/json.h"
 
 #include <float.h>
 #include <locale.h>

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/input/json.h"
+#include "tracekeep/json.h"
 
 enum {
   MAX_DIGITS = 800, /* more than any double needs to be rounded correctly */

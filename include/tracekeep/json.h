@@ -10,14 +10,18 @@
  *
  * Errors are sticky: after the first one every call fails, every loop ends, and `expected` and
  * `error_at` say what was wrong. Nothing is allocated and nothing copied. */
-#ifndef TK_CLI_INPUT_JSON_H
-#define TK_CLI_INPUT_JSON_H
+#ifndef TRACEKEEP_JSON_H
+#define TRACEKEEP_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "tracekeep/span.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define TK_JSON_PADDING 32
 /** Attribute values may nest 64 deep, and take three levels each. */
@@ -120,4 +124,7 @@ enum tk_number tk_parse_double(const char *text, uint32_t size, double *out);
  * size / 4 * 3 + 2 bytes). Returns the number of bytes, or -1 if the text is not base64. */
 int64_t tk_base64_decode(const char *text, uint32_t size, uint8_t *out);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

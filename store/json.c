@@ -4,7 +4,7 @@
  * No bounds are checked while scanning: the NUL behind the text is not valid anywhere in JSON, so
  * every scan stops at it. An error moves `at` to that NUL, which makes every later call fail at
  * once. Strings are searched 16 bytes at a time with SSE2, or 8 with plain integers. */
-#include "cli/input/json.h"
+#include "tracekeep/json.h"
 
 #include <string.h>
 
