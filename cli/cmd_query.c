@@ -8,9 +8,8 @@
 #include "cli/command.h"
 #include "cli/messages.h"
 #include "cli/open_store.h"
-#include "cli/output/utf8.h"
 #include "cli/output/writer.h"
-#include "cli/sql_result.h"
+#include "cli/sql_script.h"
 #include "cli/terminal.h"
 
 struct query_options {
@@ -84,114 +83,7 @@ static char *load_sql(const struct query_options *options, const char *operand, 
   return sql;
 }
 
-/* ---- errors, with the place in the SQL ---- */
-
-/* Shows the line of `sql` that holds byte `offset`, and a caret under it. */
-static void show_place(const char *sql, size_t offset) {
-  size_t begin = offset;
-  while (begin > 0 && sql[begin - 1] != '\n') begin--;
-  size_t length = strcspn(sql + begin, "\n");
-  int line_number = 1;
-  for (size_t i = 0; i < begin; i++) line_number += sql[i] == '\n';
-
-  struct tk_text_buffer text = {0};
-  size_t window_begin = offset - begin > 60 ? offset - 60 : begin;
-  while (window_begin > begin && ((unsigned char)sql[window_begin] & 0xc0) == 0x80) window_begin--;
-  size_t window_length = begin + length - window_begin;
-  char number[24];
-  snprintf(number, sizeof number, "  line %d: ", line_number);
-  tk_text_buffer_add(&text, number);
-  tk_text_buffer_add_display(&text, sql + window_begin, window_length, 100);
-  tk_text_buffer_add_char(&text, '\n');
-  size_t indent = strlen(number) + tk_display_width(sql + window_begin, offset - window_begin);
-  tk_text_buffer_repeat(&text, " ", indent);
-  tk_text_buffer_add(&text, "^\n");
-  if (!text.failed) fwrite(text.data, 1, text.size, stderr);
-  tk_text_buffer_reset(&text);
-}
-
-static int complain_sql(sqlite3 *db, int rc, const char *sql, const char *statement) {
-  int offset = sqlite3_error_offset(db);
-  int exit_code = tk_complain_sqlite("query", db, rc);
-  if (offset >= 0) show_place(sql, (size_t)(statement - sql) + (size_t)offset);
-  return exit_code;
-}
-
-/* ---- parameters ---- */
-
-static void bind_value(sqlite3_stmt *statement, int index, const char *text) {
-  char *end;
-  size_t size = strlen(text);
-  bool looks_numeric = size > 0 && strspn(text, "+-.0123456789eE") == size;
-  if (looks_numeric && strspn(text + (text[0] == '-'), "0123456789") == size - (text[0] == '-') &&
-      size < 19) {
-    sqlite3_bind_int64(statement, index, strtoll(text, NULL, 10));
-    return;
-  }
-  double real = looks_numeric ? strtod(text, &end) : 0;
-  if (looks_numeric && end == text + size && size < 19) {
-    sqlite3_bind_double(statement, index, real);
-  } else {
-    sqlite3_bind_text64(statement, index, text, size, SQLITE_TRANSIENT, SQLITE_UTF8);
-  }
-}
-
-/* Every parameter of the statement must have been given a value: NULL by oversight hides rows. */
-static int bind_parameters(sqlite3_stmt *statement, const struct tk_text_list *parameters) {
-  for (int i = 1; i <= sqlite3_bind_parameter_count(statement); i++) {
-    const char *name = sqlite3_bind_parameter_name(statement, i);
-    size_t size = name ? strlen(name + 1) : 0;
-    const char *value = NULL;
-    for (size_t p = 0; p < parameters->count && name; p++) {
-      const char *given = parameters->items[p];
-      if (strncmp(given, name + 1, size) == 0 && given[size] == '=') value = given + size + 1;
-    }
-    if (!value) {
-      tk_complain("query: no value for parameter %s; give it with --param %s=VALUE",
-                  name ? name : "?", name ? name + 1 : "NAME");
-      return TK_EXIT_USAGE;
-    }
-    bind_value(statement, i, value);
-  }
-  return TK_EXIT_OK;
-}
-
-static bool check_parameters(const struct tk_text_list *parameters) {
-  for (size_t i = 0; i < parameters->count; i++) {
-    if (strchr(parameters->items[i], '=')) continue;
-    tk_complain("query: --param takes NAME=VALUE, not '%s'", parameters->items[i]);
-    return false;
-  }
-  return true;
-}
-
 /* ---- running ---- */
-
-static int run_statements(sqlite3 *db, const char *sql, const struct tk_text_list *parameters,
-                          struct tk_writer *writer) {
-  bool any = false;
-  for (const char *at = sql; *at;) {
-    sqlite3_stmt *statement = NULL;
-    const char *tail = NULL;
-    int rc = sqlite3_prepare_v2(db, at, -1, &statement, &tail);
-    if (rc != SQLITE_OK) return complain_sql(db, rc, sql, at);
-    if (statement) {
-      int exit_code = bind_parameters(statement, parameters);
-      rc = exit_code == TK_EXIT_OK ? tk_sql_write_result(writer, statement) : SQLITE_DONE;
-      if (rc != SQLITE_DONE) {
-        fflush(writer->out);
-        exit_code = complain_sql(db, rc, sql, at);
-      }
-      sqlite3_finalize(statement);
-      if (exit_code != TK_EXIT_OK) return exit_code;
-      any = true;
-    }
-    at = tail;
-  }
-  if (any) return TK_EXIT_OK;
-  tk_complain("query: there is no SQL statement to run");
-  return TK_EXIT_USAGE;
-}
 
 static int query_store(const struct query_options *options, const char *path, const char *operand) {
   struct tk_terminal terminal = tk_terminal_of(stdout);
@@ -206,11 +98,8 @@ static int query_store(const struct query_options *options, const char *path, co
   int exit_code = tk_open_store_for_reading(path, &store);
   if (exit_code == TK_EXIT_OK) sql = load_sql(options, operand, &exit_code);
   if (sql) {
-    exit_code = run_statements(tk_store_database(store), sql, &options->parameters, &writer);
-    if (tk_writer_close(&writer) && exit_code == TK_EXIT_OK) {
-      tk_complain("query: writing the result failed");
-      exit_code = TK_EXIT_IO;
-    }
+    const struct tk_sql_script script = {"query", sql, &options->parameters, false};
+    exit_code = tk_sql_script_run(&script, tk_store_database(store), &writer);
   }
   free(sql);
   tk_store_close(store);
@@ -224,7 +113,7 @@ static int run_query(const struct tk_command *command, int argc, char **argv) {
   if (operands > 1 && options.file) {
     tk_complain("query: give the SQL once: as an argument or with --file");
     exit_code = TK_EXIT_USAGE;
-  } else if (operands > 0 && !check_parameters(&options.parameters)) {
+  } else if (operands > 0 && !tk_sql_parameters_valid("query", &options.parameters)) {
     exit_code = TK_EXIT_USAGE;
   } else if (operands > 0) {
     exit_code = query_store(&options, argv[0], operands > 1 ? argv[1] : NULL);
