@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * Reads one member of a W3C tracestate list: members are separated by commas, the fields of the
- * `ot` member by semicolons. */
+ * Reads members of a W3C tracestate list: members are separated by commas, the fields of the `ot`
+ * member by semicolons. */
 #include "sqlext/consistent_sampling.h"
 
 #include <string.h>
 
-enum { DIGITS = 14 };
-#define RANGE ((uint64_t)1 << 56)
+enum { DIGITS = 14, P_MAX = 63, R_MAX = 62 };
 
-static struct tk_text trim(struct tk_text text) {
+struct tk_text tk_trim(struct tk_text text) {
   while (text.size && (*text.data == ' ' || *text.data == '\t')) {
     text.data++;
     text.size--;
@@ -19,8 +18,7 @@ static struct tk_text trim(struct tk_text text) {
   return text;
 }
 
-/* Takes the part before the next `separator` off the front of *rest; false at the end. */
-static bool next_part(struct tk_text *rest, char separator, struct tk_text *part) {
+bool tk_next_part(struct tk_text *rest, char separator, struct tk_text *part) {
   if (!rest->data || rest->size == 0) return false;
   const char *end = memchr(rest->data, separator, rest->size);
   part->data = rest->data;
@@ -40,7 +38,7 @@ static bool take_prefix(struct tk_text *text, const char *prefix) {
 }
 
 /* Lower-case digits from the left of 56 bits. */
-static bool read_digits(struct tk_text text, uint64_t *value) {
+bool tk_ot_read_threshold(struct tk_text text, uint64_t *value) {
   *value = 0;
   if (text.size == 0 || text.size > DIGITS) return false;
   for (uint32_t i = 0; i < DIGITS; i++) {
@@ -56,45 +54,95 @@ static bool read_digits(struct tk_text text, uint64_t *value) {
   return true;
 }
 
-static uint64_t trace_randomness(const uint8_t trace_id[16]) {
+bool tk_ot_read_randomness(struct tk_text digits, uint64_t *randomness_out) {
+  *randomness_out = 0;
+  return digits.size == DIGITS && tk_ot_read_threshold(digits, randomness_out);
+}
+
+/* One or two decimal digits. */
+static bool read_small(struct tk_text text, uint64_t limit, uint64_t *value) {
+  *value = 0;
+  if (text.size == 0 || text.size > 2) return false;
+  for (uint32_t i = 0; i < text.size; i++) {
+    if (text.data[i] < '0' || text.data[i] > '9') return false;
+    *value = *value * 10 + (uint64_t)(text.data[i] - '0');
+  }
+  return *value <= limit;
+}
+
+uint64_t tk_trace_randomness(const uint8_t trace_id[16]) {
   uint64_t value = 0;
   for (int i = 9; i < 16; i++) value = value << 8 | trace_id[i];
   return value;
 }
 
-/* The fields of the `ot` member. */
-static bool read_member(struct tk_text member, struct tk_consistent_sampling *out) {
-  bool has_threshold = false;
-  struct tk_text field;
-  while (next_part(&member, ';', &field)) {
+struct tk_text tk_trace_state_member(struct tk_text trace_state, const char *key) {
+  struct tk_text member;
+  while (tk_next_part(&trace_state, ',', &member)) {
+    member = tk_trim(member);
+    if (take_prefix(&member, key) && take_prefix(&member, "=")) return member;
+  }
+  return (struct tk_text){NULL, 0};
+}
+
+struct tk_text tk_trace_state_tenant(struct tk_text trace_state, const char *system) {
+  struct tk_text member;
+  while (tk_next_part(&trace_state, ',', &member)) {
+    member = tk_trim(member);
+    const char *at = member.size ? memchr(member.data, '@', member.size) : NULL;
+    if (!at) continue;
+    struct tk_text rest = {at + 1, member.size - (uint32_t)(at + 1 - member.data)};
+    if (take_prefix(&rest, system) && take_prefix(&rest, "=")) return rest;
+  }
+  return (struct tk_text){NULL, 0};
+}
+
+/* What a field says once; said twice it says nothing. */
+static void set_field(struct tk_ot_field *field, bool is_valid, uint64_t value) {
+  field->is_valid = is_valid && !field->is_there;
+  field->is_there = true;
+  field->value = field->is_valid ? value : 0;
+}
+
+bool tk_ot_member_read(struct tk_text trace_state, struct tk_ot_member *out) {
+  struct tk_text rest, field;
+  uint64_t value;
+
+  *out = (struct tk_ot_member){.text = tk_trace_state_member(trace_state, "ot")};
+  if (!out->text.data) return false;
+  rest = out->text;
+  while (tk_next_part(&rest, ';', &field)) {
     if (take_prefix(&field, "th:")) {
-      if (has_threshold || !read_digits(field, &out->threshold)) return false;
-      has_threshold = true;
+      const bool is_valid = tk_ot_read_threshold(field, &value);
+      set_field(&out->th, is_valid, value);
     } else if (take_prefix(&field, "rv:")) {
-      if (field.size != DIGITS || !read_digits(field, &out->randomness)) return false;
+      const bool is_valid = tk_ot_read_randomness(field, &value);
+      set_field(&out->rv, is_valid, value);
+    } else if (take_prefix(&field, "p:")) {
+      const bool is_valid = read_small(field, P_MAX, &value);
+      set_field(&out->p, is_valid, value);
+    } else if (take_prefix(&field, "r:")) {
+      const bool is_valid = read_small(field, R_MAX, &value);
+      set_field(&out->r, is_valid, value);
     }
   }
-  return has_threshold;
+  return true;
 }
 
 bool tk_consistent_sampling_read(struct tk_text trace_state, const uint8_t trace_id[16],
                                  struct tk_consistent_sampling *out) {
-  struct tk_text member;
-  while (next_part(&trace_state, ',', &member)) {
-    member = trim(member);
-    if (!take_prefix(&member, "ot=")) continue;
-    struct tk_consistent_sampling read = {.randomness = trace_randomness(trace_id)};
-    if (!read_member(member, &read)) return false;
-    *out = read;
-    return true;
-  }
-  return false;
+  struct tk_ot_member member;
+  if (!tk_ot_member_read(trace_state, &member) || !member.th.is_valid) return false;
+  if (member.rv.is_there && !member.rv.is_valid) return false;
+  out->threshold = member.th.value;
+  out->randomness = member.rv.is_there ? member.rv.value : tk_trace_randomness(trace_id);
+  return true;
 }
 
 bool tk_adjusted_count(struct tk_text trace_state, const uint8_t trace_id[16], double *count_out) {
   struct tk_consistent_sampling sampling;
   if (!tk_consistent_sampling_read(trace_state, trace_id, &sampling)) return false;
   if (sampling.randomness < sampling.threshold) return false;
-  *count_out = (double)RANGE / (double)(RANGE - sampling.threshold);
+  *count_out = tk_ot_count(sampling.threshold);
   return true;
 }
