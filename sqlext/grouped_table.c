@@ -2,13 +2,15 @@
  * The module behind tables of grouped spans. See grouped_table.h.
  *
  * idxNum: bits, which arguments are given; they come first in argv. idxStr: which computed columns
- * are read, as hex, `;`, and a plan of spans_plan.c. The cost does not depend on the constraints,
- * so that SQLite has no reason to run the parts of an OR one by one, which would show groups of
- * each. */
+ * are read, as hex, the order of the rows, as columns of the table with `+` or `-` in front, `;`,
+ * and a plan of spans_plan.c. The cost does not depend on the constraints, so that SQLite has no
+ * reason to run the parts of an OR one by one, which would show groups of each. */
 #include "sqlext/grouped_table.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "sqlext/grouped_order.h"
 #include "sqlext/table_support.h"
 #include "sqlext/time_text.h"
 #include "sqlext/vtab_support.h"
@@ -253,6 +255,31 @@ static int plan_constraints(struct grouped_table *table, sqlite3_index_info *inf
   return SQLITE_OK;
 }
 
+/* Ids are compared without regard to case, and not only those that are hexadecimal. */
+static bool is_binary(enum spans_source source) {
+  return source != SOURCE_TRACE_ID && source != SOURCE_SPAN_ID && source != SOURCE_PARENT_ID;
+}
+
+/* Rows can come in the order of columns that are grouped by, and of the bucket. */
+static bool plan_order(const struct grouped_table *table, sqlite3_index_info *info,
+                       sqlite3_str *order) {
+  struct grouping grouping;
+  uint32_t index;
+
+  foresee_grouping(table, info, &grouping);
+  for (int i = 0; i < info->nOrderBy; i++) {
+    const int column = info->aOrderBy[i].iColumn;
+    const enum part part = column < 0 ? PART_ARGUMENT : part_of(table->kind, column, &index);
+    const bool is_known = part == PART_COMPUTED
+                              ? index == 0
+                              : part == PART_SPANS && has_column(&grouping, index) &&
+                                    is_binary(table->spans.columns.items[index].source);
+    if (!is_known) return false;
+    sqlite3_str_appendf(order, "%c%d", info->aOrderBy[i].desc ? '-' : '+', column);
+  }
+  return info->nOrderBy > 0 && info->nOrderBy <= SPANS_NUMBERED_MAX;
+}
+
 static uint64_t computed_used(const struct grouped_kind *kind, const sqlite3_index_info *info) {
   uint64_t used = 0;
   for (int i = 0; i < kind->computed_count; i++) {
@@ -273,16 +300,21 @@ static int plan_scan(sqlite3_vtab *vtab, sqlite3_index_info *info) {
   if ((rc = plan_arguments(table->kind, info, &claims.first_argument)) == SQLITE_OK) {
     rc = plan_constraints(table, info, &claims);
   }
-  bool failed = sqlite3_str_errcode(claims.items) || sqlite3_str_errcode(claims.words);
+  sqlite3_str *terms = sqlite3_str_new(NULL);
+  info->orderByConsumed = rc == SQLITE_OK && plan_order(table, info, terms);
+  bool failed = sqlite3_str_errcode(claims.items) || sqlite3_str_errcode(claims.words) ||
+                sqlite3_str_errcode(terms);
   char *items = sqlite3_str_finish(claims.items), *words = sqlite3_str_finish(claims.words);
+  char *order = sqlite3_str_finish(terms);
   if (rc == SQLITE_OK && !failed) {
     info->idxStr =
-        sqlite3_mprintf("%llx;x%s|%s", (unsigned long long)computed_used(table->kind, info),
-                        items ? items : "", words ? words : "");
+        sqlite3_mprintf("%llx%s;x%s|%s", (unsigned long long)computed_used(table->kind, info),
+                        info->orderByConsumed ? order : "", items ? items : "", words ? words : "");
     info->needToFreeIdxStr = 1;
   }
   sqlite3_free(items);
   sqlite3_free(words);
+  sqlite3_free(order);
   if (rc != SQLITE_OK) return rc;
   for (uint32_t i = 0; i < reader->segment_count; i++) spans += reader->segments[i].span_count;
   info->estimatedCost = 1000 + spans / 10;
@@ -303,6 +335,8 @@ static void forget(struct grouped_cursor *cursor) {
   }
   tk_spans_numbers_reset(&cursor->numbers);
   tk_arena_reset(&cursor->arena);
+  sqlite3_free(cursor->order);
+  cursor->order = NULL;
   sqlite3_free(cursor->samples);
   cursor->samples = NULL;
   cursor->sample_count = cursor->sample_capacity = cursor->sampled_count = 0;
@@ -432,19 +466,28 @@ static enum tk_status read_column(struct spans_segment *segment, uint32_t column
   return status;
 }
 
+static bool is_read(const struct grouped_cursor *cursor, uint64_t readers) {
+  return cursor->computed_used & readers;
+}
+
 static enum tk_status add_batch(struct grouped_cursor *cursor, struct grouped_batch *batch,
                                 uint32_t *groups, struct tk_error *error) {
   struct spans_segment *segment = batch->opened->segment;
-  enum tk_status status;
+  const struct grouped_kind *kind = kind_of(cursor);
+  enum tk_status status = TK_OK;
 
-  if ((status = read_column(segment, SPANS_duration_ns, batch->rows[0], &batch->durations,
-                            error)) != TK_OK ||
-      (status = read_column(segment, SPANS_status, batch->rows[0], &batch->statuses, error)) !=
-          TK_OK ||
-      (status = tk_spans_numbers_batch(&cursor->numbers, segment, batch->rows, batch->count,
-                                       &cursor->scan.scratch, groups, error)) != TK_OK) {
-    return status;
+  batch->durations = batch->statuses = NULL;
+  if (is_read(cursor, kind->duration_readers)) {
+    status = read_column(segment, SPANS_duration_ns, batch->rows[0], &batch->durations, error);
   }
+  if (status == TK_OK && is_read(cursor, kind->status_readers)) {
+    status = read_column(segment, SPANS_status, batch->rows[0], &batch->statuses, error);
+  }
+  if (status == TK_OK) {
+    status = tk_spans_numbers_batch(&cursor->numbers, segment, batch->rows, batch->count,
+                                    &cursor->scan.scratch, groups, error);
+  }
+  if (status != TK_OK) return status;
   cursor->group_count =
       cursor->numbers.column_count > 0 ? tk_spans_numbers_count(&cursor->numbers) : 1;
   /* Groups are numbered in the order they come. */
@@ -453,7 +496,7 @@ static enum tk_status add_batch(struct grouped_cursor *cursor, struct grouped_ba
     if (groups[i] != cursor->sample_count) continue;
     if ((status = sample_row(cursor, segment, batch->rows[i], error)) != TK_OK) return status;
   }
-  return kind_of(cursor)->add(cursor, cursor->state, batch, error);
+  return kind->add(cursor, cursor->state, batch, error);
 }
 
 static enum tk_status add_job(struct grouped_cursor *cursor, const struct spans_range *job,
@@ -474,19 +517,41 @@ static enum tk_status add_job(struct grouped_cursor *cursor, const struct spans_
   return status;
 }
 
+/* Puts rows into the order that the plan promised; `text` are its terms. */
+static enum tk_status sort_rows(struct grouped_cursor *cursor, const char *text,
+                                struct tk_error *error) {
+  const struct grouped_kind *kind = kind_of(cursor);
+  struct grouped_order_term terms[SPANS_NUMBERED_MAX];
+  uint32_t count = 0, index;
+
+  while ((*text == '+' || *text == '-') && count < SPANS_NUMBERED_MAX) {
+    struct grouped_order_term *term = &terms[count];
+    char *end;
+    *term = (struct grouped_order_term){cursor->bucket_level, *text == '-'};
+    const long column = strtol(text + 1, &end, 10);
+    text = end;
+    if (part_of(kind, (int)column, &index) == PART_SPANS) {
+      if (!is_numbered(cursor, index, &term->level)) {
+        return tk_fail(error, TK_INVALID, "%s: a plan that was not made here", kind->name);
+      }
+    }
+    if (term->level != UINT32_MAX) count++; /* without buckets they are all NULL */
+  }
+  if (count == 0) return TK_OK;
+  return tk_grouped_order_sort(&cursor->numbers, terms, count, kind->group_of_row, cursor->state,
+                               cursor->row_count, &cursor->order, error);
+}
+
 static enum tk_status run(struct grouped_cursor *cursor, int given, const char *plan_text,
                           sqlite3_value **values, struct tk_error *error) {
   const struct grouped_kind *kind = kind_of(cursor);
   const char *plan = plan_text ? strchr(plan_text, ';') : NULL;
   enum tk_status status;
   int argument_count;
+  char *order;
 
   if (!plan) return tk_fail(error, TK_INVALID, "%s: a plan that was not made here", kind->name);
-  cursor->computed_used = 0;
-  for (const char *digit = plan_text; digit < plan; digit++) {
-    cursor->computed_used =
-        cursor->computed_used << 4 | (uint64_t)(*digit <= '9' ? *digit - '0' : *digit - 'a' + 10);
-  }
+  cursor->computed_used = strtoull(plan_text, &order, 16);
   if (!cursor->state) {
     if ((cursor->state = sqlite3_malloc64(kind->state_size)) == NULL) return tk_nomem(error);
     memset(cursor->state, 0, kind->state_size);
@@ -500,7 +565,8 @@ static enum tk_status run(struct grouped_cursor *cursor, int given, const char *
   for (uint32_t i = 0; i < cursor->scan.job_count && status == TK_OK; i++) {
     status = add_job(cursor, &cursor->scan.jobs[i], error);
   }
-  return status == TK_OK ? kind->finish(cursor, cursor->state, error) : status;
+  if (status == TK_OK) status = kind->finish(cursor, cursor->state, error);
+  return status == TK_OK ? sort_rows(cursor, order, error) : status;
 }
 
 /* ---- the cursor ---- */
@@ -561,6 +627,7 @@ static void give_spans_column(const struct grouped_cursor *cursor, sqlite3_conte
 static int give_value(sqlite3_vtab_cursor *base, sqlite3_context *context, int column) {
   const struct grouped_cursor *cursor = (const struct grouped_cursor *)base;
   const struct grouped_kind *kind = kind_of(cursor);
+  const uint64_t row = cursor->order ? cursor->order[cursor->row] : cursor->row;
   uint32_t index, values[SPANS_NUMBERED_MAX];
   enum part part = part_of(kind, column, &index);
 
@@ -569,10 +636,10 @@ static int give_value(sqlite3_vtab_cursor *base, sqlite3_context *context, int c
     return SQLITE_OK;
   }
   if (part == PART_COMPUTED && index > 0) {
-    kind->give(context, cursor, cursor->state, cursor->row, (int)index);
+    kind->give(context, cursor, cursor->state, row, (int)index);
     return SQLITE_OK;
   }
-  uint32_t group = kind->group_of_row(cursor->state, cursor->row);
+  uint32_t group = kind->group_of_row(cursor->state, row);
   if (part == PART_SPANS) {
     give_spans_column(cursor, context, index, group);
   } else if (cursor->bucket_level != UINT32_MAX) {

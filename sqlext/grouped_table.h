@@ -27,12 +27,13 @@ struct grouped_cursor {
   sqlite3_value *arguments[GROUPED_ARGUMENTS_MAX];
   void *state; /* of the kind */
   uint64_t row, row_count;
+  uint64_t *order; /* which row is shown as number `row`; NULL: that itself */
 };
 
 /* Rows of one segment that match, and their groups. */
 struct grouped_batch {
   struct spans_opened *opened;
-  const int64_t *durations, *statuses; /* by row; NULL: all 0 */
+  const int64_t *durations, *statuses; /* by row; NULL: all 0, or not needed */
   const uint32_t *rows, *groups;
   uint32_t count;
 };
@@ -44,6 +45,7 @@ struct grouped_kind {
   int bucket_argument;   /* which of them is the bucket */
   const char *computed;  /* declaration, the first is bucket_ns */
   int computed_count;
+  uint64_t duration_readers, status_readers; /* bits: computed columns that need those of spans */
   size_t state_size;
   /* `state` is zeroed. Arguments that were not given are NULL. */
   enum tk_status (*begin)(struct grouped_cursor *cursor, void *state, struct tk_error *error);

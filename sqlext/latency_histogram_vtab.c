@@ -216,6 +216,7 @@ int tk_register_latency_histogram(sqlite3 *db) {
                                            .bucket_argument = 2,
                                            .computed = computed_declaration,
                                            .computed_count = COMPUTED_END,
+                                           .duration_readers = UINT64_MAX,
                                            .state_size = sizeof(struct histograms),
                                            .begin = begin,
                                            .add = add,

@@ -46,17 +46,22 @@ static const char computed_declaration[] =
     " max_ns INTEGER, avg_ns REAL, p50_ns REAL, p90_ns REAL, p95_ns REAL, p99_ns REAL,"
     " p50_approx_ns REAL, p90_approx_ns REAL, p95_approx_ns REAL, p99_approx_ns REAL";
 
+#define BIT(computed) ((uint64_t)1 << (computed))
+#define NEITHER_TIME_NOR_STATUS (BIT(COMPUTED_BUCKET) | BIT(COMPUTED_COUNT))
+
 #define QUANTILES 4
 static const double quantiles[QUANTILES] = {0.5, 0.9, 0.95, 0.99};
 
 struct metric {
-  uint64_t count, errors;
-  int64_t min, max; /* meaningless while count is 0 */
+  uint64_t errors;
+  int64_t min, max; /* meaningless while the count is 0 */
   struct tk_wide_sum sum;
 };
 
 struct metrics {
-  struct metric *items; /* by group */
+  uint64_t *counts; /* by group */
+  uint32_t count_capacity;
+  struct metric *items; /* by group, if anything else is read */
   uint32_t capacity;
 
   struct tk_group_samples samples; /* the durations of all spans, if exact quantiles are read */
@@ -85,13 +90,12 @@ static enum tk_status begin(struct grouped_cursor *cursor, void *state, struct t
 
 /* ---- adding ---- */
 
-static void tally(struct metric *items, const struct grouped_batch *batch) {
+static void tally(uint64_t *counts, struct metric *items, const struct grouped_batch *batch) {
   for (uint32_t i = 0; i < batch->count; i++) {
     struct metric *metric = &items[batch->groups[i]];
     uint32_t row = batch->rows[i];
     int64_t duration = batch->durations ? batch->durations[row] : 0;
-    if (metric->count == 0) metric->min = metric->max = duration;
-    metric->count++;
+    if (counts[batch->groups[i]]++ == 0) metric->min = metric->max = duration;
     metric->errors += batch->statuses && batch->statuses[row] == TK_STATUS_ERROR;
     metric->min = duration < metric->min ? duration : metric->min;
     metric->max = duration > metric->max ? duration : metric->max;
@@ -105,10 +109,18 @@ static enum tk_status add(struct grouped_cursor *cursor, void *state,
   uint32_t groups = cursor->group_count;
 
   metrics->group_count = groups;
+  if (!tk_grow_zeroed(&metrics->counts, &metrics->count_capacity, groups,
+                      sizeof *metrics->counts)) {
+    return tk_nomem(error);
+  }
+  if ((cursor->computed_used & ~NEITHER_TIME_NOR_STATUS) == 0) {
+    for (uint32_t i = 0; i < batch->count; i++) metrics->counts[batch->groups[i]]++;
+    return TK_OK;
+  }
   if (!tk_grow_zeroed(&metrics->items, &metrics->capacity, groups, sizeof *metrics->items)) {
     return tk_nomem(error);
   }
-  tally(metrics->items, batch);
+  tally(metrics->counts, metrics->items, batch);
   if (metrics->wanted_count > 0) {
     if (!tk_group_samples_reserve(&metrics->samples, groups)) return tk_nomem(error);
     for (uint32_t i = 0; i < batch->count; i++) {
@@ -155,6 +167,7 @@ static void end(void *state) {
     tk_log_histogram_reset(&metrics->histograms[g]);
   }
   sqlite3_free(metrics->histograms);
+  sqlite3_free(metrics->counts);
   sqlite3_free(metrics->items);
   tk_group_samples_reset(&metrics->samples);
   sqlite3_free(metrics->exact);
@@ -168,13 +181,16 @@ static uint32_t group_of_row(const void *state, uint64_t row) {
 static void give(sqlite3_context *context, const struct grouped_cursor *cursor, void *state,
                  uint64_t row, int computed) {
   struct metrics *metrics = state;
-  const struct metric *metric = &metrics->items[row];
+  const uint64_t count = metrics->counts[row];
+  const struct metric *metric = metrics->items ? &metrics->items[row] : NULL;
 
   (void)cursor;
+  if (computed == COMPUTED_COUNT) {
+    sqlite3_result_int64(context, (sqlite3_int64)count);
+    return;
+  }
+  if (!metric) return; /* a column that no plan said would be read */
   switch ((enum computed)computed) {
-    case COMPUTED_COUNT:
-      sqlite3_result_int64(context, (sqlite3_int64)metric->count);
-      break;
     case COMPUTED_ERRORS:
       sqlite3_result_int64(context, (sqlite3_int64)metric->errors);
       break;
@@ -192,7 +208,7 @@ static void give(sqlite3_context *context, const struct grouped_cursor *cursor, 
       sqlite3_result_int64(context, metric->max);
       break;
     case COMPUTED_AVG:
-      sqlite3_result_double(context, tk_wide_sum_real(&metric->sum) / (double)metric->count);
+      sqlite3_result_double(context, tk_wide_sum_real(&metric->sum) / (double)count);
       break;
     case COMPUTED_P50:
     case COMPUTED_P90:
@@ -206,29 +222,33 @@ static void give(sqlite3_context *context, const struct grouped_cursor *cursor, 
     case COMPUTED_P95_APPROX:
     case COMPUTED_P99_APPROX:
       sqlite3_result_double(context,
-                            tk_log_histogram_quantile(&metrics->histograms[row], metric->count,
+                            tk_log_histogram_quantile(&metrics->histograms[row], count,
                                                       quantiles[computed - COMPUTED_P50_APPROX]));
       break;
     case COMPUTED_BUCKET:
+    case COMPUTED_COUNT:
     case COMPUTED_END:
       break;
   }
 }
 
 int tk_register_span_metrics(sqlite3 *db) {
-  static const struct grouped_kind kind = {.module = "tracekeep_span_metrics",
-                                           .name = "span_metrics",
-                                           .arguments = ",bucket HIDDEN",
-                                           .argument_count = 2,
-                                           .bucket_argument = 1,
-                                           .computed = computed_declaration,
-                                           .computed_count = COMPUTED_END,
-                                           .state_size = sizeof(struct metrics),
-                                           .begin = begin,
-                                           .add = add,
-                                           .finish = finish,
-                                           .group_of_row = group_of_row,
-                                           .give = give,
-                                           .end = end};
+  static const struct grouped_kind kind = {
+      .module = "tracekeep_span_metrics",
+      .name = "span_metrics",
+      .arguments = ",bucket HIDDEN",
+      .argument_count = 2,
+      .bucket_argument = 1,
+      .computed = computed_declaration,
+      .computed_count = COMPUTED_END,
+      .duration_readers = ~(NEITHER_TIME_NOR_STATUS | BIT(COMPUTED_ERRORS)),
+      .status_readers = BIT(COMPUTED_ERRORS),
+      .state_size = sizeof(struct metrics),
+      .begin = begin,
+      .add = add,
+      .finish = finish,
+      .group_of_row = group_of_row,
+      .give = give,
+      .end = end};
   return tk_register_grouped_table(db, &kind);
 }

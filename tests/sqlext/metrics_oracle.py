@@ -217,6 +217,32 @@ def check_metrics(db, conditions):
         fail(f'{sql} {text!r}: {few} differ when read alone')
 
 
+def check_order(db, conditions):
+    """Groups in an order that the table may take over, against SQLite's own sorting and grouping."""
+    rng = conditions.rng
+    columns, text, bucket, _ = pick_groups(conditions)
+    where = conditions.where()
+    table = f"{rng.choice(['span_metrics(%s, %s)', 'latency_histogram(%s, NULL, %s)'])}" % (literal(text), literal(bucket))
+    keys = [quote(c) for c in columns] + ['bucket_ns']
+    terms = [(key, rng.choice(['', ' DESC'])) for key in rng.sample(keys, rng.randrange(1, len(keys) + 1))]
+    shown = ', '.join(key for key, _ in terms)
+    pushed = ', '.join(key + way for key, way in terms)
+    sorted_by_sqlite = ', '.join(f'+{key}{way}' for key, way in terms)
+    first = db.execute(f'SELECT {shown} FROM {table}{where} ORDER BY {pushed}').fetchall()
+    if first != db.execute(f'SELECT {shown} FROM {table}{where} ORDER BY {sorted_by_sqlite}').fetchall():
+        fail(f'{table}{where} ORDER BY {pushed}: not in order')
+    sums = collections.Counter()
+    for *key, count in db.execute(f'SELECT {shown}, count FROM {table}{where}'):
+        sums[tuple(key)] += count
+    distinct = db.execute(f'SELECT DISTINCT {shown} FROM {table}{where}').fetchall()
+    if sorted(map(repr, distinct)) != sorted(map(repr, sums)):
+        fail(f'SELECT DISTINCT {shown} FROM {table}{where}: {len(distinct)} rows, expected {len(sums)}')
+    grouped = {tuple(key): count for *key, count in
+               db.execute(f'SELECT {shown}, sum(count) FROM {table}{where} GROUP BY {shown}')}
+    if grouped != sums:
+        fail(f'{table}{where} GROUP BY {shown}: {list(set(grouped.items()) ^ set(sums.items()))[:3]}')
+
+
 def bins_of(bounds):
     if bounds is None:
         return [(None, 0), (0, 1)] + [(1 << i, 1 << i + 1 if i < 62 else None) for i in range(63)]
@@ -542,6 +568,7 @@ def main():
                 break
             check_metrics(db, conditions)
             check_histogram(db, conditions)
+            check_order(db, conditions)
             counted['pairs'] += check_relations(db, conditions, traces)
         split = db.execute('SELECT count(DISTINCT trace_id) FROM tk_split').fetchone()[0]
         print(f'{data.count} spans, {split} split traces, {dict(counted)}, {len(failures)} failures')

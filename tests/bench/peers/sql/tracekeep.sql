@@ -7,7 +7,7 @@ SELECT service, name, count, errors, p50_approx_ns, p95_approx_ns, p99_approx_ns
 -- name: Q2sql
 SELECT service, name, count(*), sum(status = 'error'), quantile(duration_ns, 0.5), quantile(duration_ns, 0.95), quantile(duration_ns, 0.99) FROM spans GROUP BY service, name ORDER BY service, name
 -- name: Q3
-SELECT service, bucket_ns / 60000000000 AS minute, count FROM span_metrics('service', '1m') WHERE kind = 'server' ORDER BY 1, 2
+SELECT service, bucket_ns / 60000000000 AS minute, count FROM span_metrics('service', '1m') WHERE kind = 'server' ORDER BY service, bucket_ns
 -- name: Q4
 SELECT trace_id, service, name, start_ns, duration_ns FROM spans WHERE start_ns >= {T0} AND start_ns < {T1} AND parent_span_id IS NULL ORDER BY duration_ns DESC, span_id LIMIT 20
 -- name: Q5
