@@ -2,12 +2,15 @@
  * Attributes, events and links as JSON text: the plain form that people and json_extract() read.
  * (Export writes OTLP's typed JSON; that is cli/output.) Nothing here loses a digit: integers are
  * written as they are, doubles with the fewest digits that read back the same. */
+#include "sqlext/json_text.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlext/vtab_support.h"
+#include "sqlext/text_forms.h"
+#include "store/sqlite_api.h"
 
 void tk_json_literal(struct tk_byte_writer *out, const char *text) {
   tk_byte_writer_append(out, text, strlen(text));

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sqlext/json_text.h"
+#include "sqlext/text_forms.h"
 #include "store/byte_writer.h"
 #include "store/predicate.h"
 #include "store/segment.h"
@@ -43,25 +45,6 @@ void tk_shared_reader_release(struct tk_reader *reader);
  * argument names another (`CREATE VIRTUAL TABLE temp.s USING tracekeep_spans(other)`). */
 const char *tk_vtab_schema(int argc, const char *const *argv);
 
-/* ---- text forms ---- */
-
-/** 2 * size lower-case digits, no terminator. */
-void tk_hex_text(const uint8_t *bytes, size_t size, char *out);
-
-/** Either letter case. False unless `text` is exactly 2 * size digits. */
-bool tk_hex_parse(struct tk_text text, uint8_t *bytes, size_t size);
-
-#define TK_INSTANT_TEXT_SIZE 30
-/** `2026-11-20T13:00:00.123456789Z`, exact, no terminator; years 1970 to 2554. Texts of this form
- * compare as the times do. (tk_time_format of time_text.h is for signed times.) */
-void tk_instant_text(uint64_t unix_ns, char out[TK_INSTANT_TEXT_SIZE]);
-
-/** `unspecified`, `internal`, `server`, `client`, `producer`, `consumer`; NULL for other numbers,
- * which are shown as decimal text. */
-const char *tk_kind_name(int64_t kind);
-/** `unset`, `ok`, `error`; NULL for other numbers. */
-const char *tk_status_code_name(int64_t code);
-
 /* ---- results ---- */
 
 void tk_result_text(sqlite3_context *context,
@@ -82,22 +65,5 @@ void tk_result_value(sqlite3_context *context, const struct tk_value *value);
 
 /** The JSON in `out`, which is emptied for the next use; out of memory if it failed. */
 void tk_result_json(sqlite3_context *context, struct tk_byte_writer *out);
-
-/* ---- JSON ----
- *
- * Text that is not UTF-8 comes out with U+FFFD for each broken byte. BYTES are base64 (standard
- * alphabet, padded). NaN and infinities are the strings "NaN", "Infinity", "-Infinity". */
-
-void tk_json_text(struct tk_byte_writer *out, struct tk_text text); /* quoted and escaped */
-void tk_json_value(struct tk_byte_writer *out, const struct tk_value *value);
-/** An object; of a key that occurs twice the first value is kept. */
-void tk_json_attributes(struct tk_byte_writer *out, const struct tk_attributes *attributes);
-/** `{"name":..., "version":..., "attributes":{...}}`, absent members left out. */
-void tk_json_scope(struct tk_byte_writer *out, const struct tk_scope *scope);
-/** An array of {"time":"...","name":...,"attributes":{...}}, and of {"trace_id":...,...}. */
-void tk_json_events(struct tk_byte_writer *out, const struct tk_event *events, uint32_t count);
-void tk_json_links(struct tk_byte_writer *out, const struct tk_link *links, uint32_t count);
-
-void tk_json_literal(struct tk_byte_writer *out, const char *text); /* appended as it is */
 
 #endif
