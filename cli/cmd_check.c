@@ -5,9 +5,9 @@
 
 #include "cli/command.h"
 #include "cli/messages.h"
+#include "cli/output/display.h"
 #include "cli/output/quantity.h"
 #include "cli/output/text_buffer.h"
-#include "cli/output/utf8.h"
 #include "tracekeep/store.h"
 
 struct check_options {

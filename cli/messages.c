@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/output/display.h"
 #include "cli/output/text_buffer.h"
-#include "cli/output/utf8.h"
 #include "cli/progress.h"
 
 void tk_complain(const char *format, ...) {

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/output/display.h"
 #include "cli/output/quantity.h"
 #include "cli/output/text_buffer.h"
-#include "cli/output/utf8.h"
 #include "cli/terminal.h"
 
 enum { BAR_CELLS = 20, DRAW_INTERVAL_MS = 100, LABEL_WIDTH = 24 };

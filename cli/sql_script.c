@@ -10,7 +10,7 @@
 
 #include "cli/exit_codes.h"
 #include "cli/messages.h"
-#include "cli/output/utf8.h"
+#include "cli/output/display.h"
 #include "cli/sql_result.h"
 
 /* ---- errors, with the place in the SQL ---- */

@@ -5,7 +5,7 @@
 #include <sqlite3.h>
 #include <string.h>
 
-#include "cli/output/utf8.h"
+#include "cli/output/display.h"
 
 void tk_row_sample_free(struct tk_row_sample *sample) {
   if (!sample) return;

@@ -3,8 +3,8 @@
  * the widest texts are cut until a line fits. */
 #include <string.h>
 
+#include "cli/output/display.h"
 #include "cli/output/row_sample.h"
-#include "cli/output/utf8.h"
 #include "cli/output/writer.h"
 
 enum { GAP = 2, SHORTEST_CUT = 8 };

@@ -7,9 +7,9 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "cli/output/display.h"
 #include "cli/output/quantity.h"
 #include "cli/output/text_buffer.h"
-#include "cli/output/utf8.h"
 #include "cli/output/value_text.h"
 
 enum {

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "cli/output/display.h"
 #include "cli/output/quantity.h"
 #include "cli/output/text_buffer.h"
 #include "cli/output/utf8.h"
