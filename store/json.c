@@ -298,18 +298,15 @@ struct tk_text tk_json_number(struct tk_json *json) {
 }
 
 void tk_json_read_literal(struct tk_json *json) {
-  static const struct {
-    const char *text;
-    size_t size;
-  } literals[] = {{"true", 4}, {"false", 5}, {"null", 4}};
   tk_json_skip_space(json);
-  for (size_t i = 0; i < sizeof literals / sizeof literals[0]; i++) {
-    if (strncmp(json->at, literals[i].text, literals[i].size) == 0) {
-      json->at += literals[i].size;
-      return;
-    }
+  const char *at = json->at;
+  if (memcmp(at, "true", 4) == 0 || memcmp(at, "null", 4) == 0) {
+    json->at += 4;
+  } else if (memcmp(at, "false", 5) == 0) {
+    json->at += 5;
+  } else {
+    tk_json_fail(json, "a value");
   }
-  tk_json_fail(json, "a value");
 }
 
 enum tk_json_type tk_json_peek(struct tk_json *json) {

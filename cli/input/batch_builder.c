@@ -382,10 +382,10 @@ void tk_batch_builder_reset(struct tk_batch_builder *builder) {
 }
 
 void tk_batch_builder_mark(const struct tk_batch_builder *builder, struct tk_builder_mark *mark) {
-  *mark = (struct tk_builder_mark){.span_count = builder->spans.count,
-                                   .issue_count = builder->issues.count,
-                                   .record_count = builder->batch->record_count,
-                                   .rejected_count = builder->batch->rejected_count};
+  mark->span_count = builder->spans.count;
+  mark->issue_count = builder->issues.count;
+  mark->record_count = builder->batch->record_count;
+  mark->rejected_count = builder->batch->rejected_count;
   memcpy(mark->rule_counts, builder->rule_counts, sizeof mark->rule_counts);
 }
 

@@ -624,7 +624,9 @@ static void add_span(struct tk_plain *plain, struct reading *reading, uint32_t a
   span->resource = tk_share_resource(plain->builder, &reading->resource);
   span->scope = tk_share_scope(plain->builder, &reading->scope);
   const uint32_t index = plain->builder->spans.count;
-  tk_plain_add_span(plain, span, &reading->ids, raw);
+  struct tk_span_ids readings;
+  tk_plain_read_ids(&reading->ids, span, &readings);
+  tk_plain_add_span(plain, span, &readings, raw);
   /* Only now: it is nothing to report again. */
   if (reading->made_up && plain->builder->spans.count > index) {
     struct tk_span *added = (struct tk_span *)(void *)plain->builder->spans.data + index;

@@ -18,19 +18,28 @@
 
 enum { PROCESS_LIMIT = 4096 };
 
-static const struct tk_scope no_scope = {.absent = 1};
-
 /* ---- processes ---- */
 
+/* A process by its label. One that spans name before it comes is a promise: its place is taken by
+ * `promised`, whose address says which process is meant, until the trace has been read. */
 struct process {
   struct tk_text id;
-  const struct tk_resource *resource;
+  const struct tk_resource *resource; /* NULL: has not come */
+  const struct promise *promised;     /* NULL: nobody has asked before it came */
 };
+
+struct promise {
+  struct tk_resource resource; /* of no content: see is_promise */
+  uint32_t process;
+};
+
+/* No reader gives a resource this. */
+enum { PROMISED = 2 };
 
 struct trace {
   struct process *processes;
-  uint32_t process_count;
-  const struct tk_resource *no_process; /* made when first needed */
+  uint32_t process_count, process_capacity;
+  uint32_t first_span; /* of the batch's */
 };
 
 static void push_process_tags(struct tk_plain *plain, bool mapped) {
@@ -46,7 +55,7 @@ static void push_process_tags(struct tk_plain *plain, bool mapped) {
   }
   for (bool more = tk_json_enter_array(&plain->json); more;
        more = tk_json_next_item(&plain->json)) {
-    if (tk_jaeger_read_tag(plain, &tag, false))
+    if (tk_jaeger_read_tag(plain, &tag, NULL))
       tk_push_attribute(plain->builder, tag.key, tag.value);
   }
 }
@@ -90,48 +99,93 @@ static const struct tk_resource *read_process(struct tk_plain *plain) {
   return tk_share_resource(plain->builder, &resource);
 }
 
+static struct process *find_process(const struct trace *trace, struct tk_text id) {
+  for (uint32_t i = 0; i < trace->process_count; i++) {
+    const struct tk_text other = trace->processes[i].id;
+    if (other.size == id.size && memcmp(other.data, id.data, id.size) == 0) {
+      return &trace->processes[i];
+    }
+  }
+  return NULL;
+}
+
+/* NULL: out of memory, or too many. */
+static struct process *add_process(struct tk_plain *plain, struct trace *trace, struct tk_text id) {
+  if (trace->process_count == PROCESS_LIMIT) return NULL;
+  if (trace->process_count == trace->process_capacity) {
+    const uint32_t capacity = trace->process_capacity ? trace->process_capacity * 2 : 8;
+    struct process *grown = tk_arena_alloc(&plain->builder->batch->arena, capacity * sizeof *grown);
+    if (!grown) {
+      plain->builder->out_of_memory = true;
+      tk_json_fail(&plain->json, "memory");
+      return NULL;
+    }
+    if (trace->process_count) {
+      memcpy(grown, trace->processes, trace->process_count * sizeof *grown);
+    }
+    trace->processes = grown;
+    trace->process_capacity = capacity;
+  }
+  struct process *process = &trace->processes[trace->process_count++];
+  *process = (struct process){.id = id};
+  return process;
+}
+
 static void read_processes(struct tk_plain *plain, struct trace *trace) {
-  uint32_t capacity = 0;
   if (!tk_plain_expect(plain, TK_JSON_OBJECT)) return;
   for (bool more = tk_json_enter_object(&plain->json); more;
        more = tk_json_next_member(&plain->json)) {
     const struct tk_text id = tk_raw_text(tk_json_key(&plain->json));
     const struct tk_resource *resource = read_process(plain);
-    if (!resource || trace->process_count == PROCESS_LIMIT) continue;
-    if (trace->process_count == capacity) {
-      capacity = capacity ? capacity * 2 : 8;
-      struct process *grown =
-          tk_arena_alloc(&plain->builder->batch->arena, capacity * sizeof *grown);
-      if (!grown) {
-        plain->builder->out_of_memory = true;
-        tk_json_fail(&plain->json, "memory");
-        return;
-      }
-      if (trace->process_count) {
-        memcpy(grown, trace->processes, trace->process_count * sizeof *grown);
-      }
-      trace->processes = grown;
-    }
-    trace->processes[trace->process_count++] = (struct process){id, resource};
+    struct process *process = find_process(trace, id);
+    if (resource && !process) process = add_process(plain, trace, id);
+    if (resource && process && !process->resource) process->resource = resource;
   }
 }
 
-static const struct tk_resource *find_process(struct tk_plain *plain, struct trace *trace,
-                                              struct tk_text id) {
-  static const struct tk_resource absent = {.absent = 1};
+static void report_missing(struct tk_plain *plain, struct tk_text id) {
+  tk_builder_issue(plain->builder, TK_RULE_PROCESS_MISSING, id,
+                   "the trace has no process `%.*s`; stored without a resource",
+                   (int)(id.size < 40 ? id.size : 40), id.data);
+}
+
+/* The resource of a span that names this process, or the promise of one. */
+static const struct tk_resource *use_process(struct tk_plain *plain, struct trace *trace,
+                                             struct tk_text id) {
+  if (id.size == 0) return &tk_no_resource;
+  struct process *process = find_process(trace, id);
+  if (!process) process = add_process(plain, trace, id);
+  if (!process) {
+    report_missing(plain, id);
+    return &tk_no_resource;
+  }
+  if (process->resource) return process->resource;
+  if (process->promised) return &process->promised->resource;
+  struct promise *promise = tk_arena_alloc(&plain->builder->batch->arena, sizeof *promise);
+  if (!promise) {
+    plain->builder->out_of_memory = true;
+    return &tk_no_resource;
+  }
+  *promise = (struct promise){.resource.absent = PROMISED,
+                              .process = (uint32_t)(process - trace->processes)};
+  process->promised = promise;
+  return &promise->resource;
+}
+
+/* Once everything has come. */
+static void keep_promises(struct tk_plain *plain, const struct trace *trace) {
+  struct tk_span *spans = (struct tk_span *)(void *)plain->builder->spans.data;
+  bool any = false;
   for (uint32_t i = 0; i < trace->process_count; i++) {
-    const struct tk_text other = trace->processes[i].id;
-    if (other.size == id.size && memcmp(other.data, id.data, id.size) == 0) {
-      return trace->processes[i].resource;
-    }
+    any |= trace->processes[i].promised != NULL;
+    if (!trace->processes[i].resource) report_missing(plain, trace->processes[i].id);
   }
-  if (id.size > 0) {
-    tk_builder_issue(plain->builder, TK_RULE_PROCESS_MISSING, id,
-                     "the trace has no process `%.*s`; stored without a resource",
-                     (int)(id.size < 40 ? id.size : 40), id.data);
+  for (uint32_t i = trace->first_span; any && i < plain->builder->spans.count; i++) {
+    if (spans[i].resource->absent != PROMISED) continue;
+    const struct promise *promise = (const struct promise *)spans[i].resource;
+    const struct tk_resource *resource = trace->processes[promise->process].resource;
+    spans[i].resource = resource ? resource : &tk_no_resource;
   }
-  if (!trace->no_process) trace->no_process = tk_share_resource(plain->builder, &absent);
-  return trace->no_process;
 }
 
 /* ---- spans ---- */
@@ -140,8 +194,7 @@ static const struct tk_resource *find_process(struct tk_plain *plain, struct tra
 struct reading {
   struct tk_span span;
   struct tk_scope scope;
-  struct tk_plain_ids ids;
-  struct tk_text trace_of_document; /* the trace's own id, for spans without one */
+  struct tk_plain_ids ids; /* the trace's, until the span says its own */
   struct tk_text process_id;
   const struct tk_resource *process; /* embedded */
   struct tk_text references;         /* JSON: they need the trace id, which may come later */
@@ -150,7 +203,8 @@ struct reading {
   int64_t http_status;
   uint32_t flags;
   uint32_t residual_begin;
-  bool has_duration, error_tag, status_tag, has_scope, hex;
+  struct tk_jaeger_place place;
+  bool has_duration, error_tag, status_tag, has_scope, has_trace_id;
 };
 
 static bool is_string(const struct tk_value *value) {
@@ -265,7 +319,7 @@ static void push_span_tags(struct tk_plain *plain, struct reading *reading, bool
   bool more = mapped ? tk_json_enter_object(&plain->json) : tk_json_enter_array(&plain->json);
   while (more) {
     const bool read = mapped ? tk_jaeger_next_mapped_tag(plain, &tag)
-                             : tk_jaeger_read_tag(plain, &tag, reading->hex);
+                             : tk_jaeger_read_tag(plain, &tag, &reading->place);
     if (read && !take_span_tag(reading, &tag)) {
       tk_push_attribute(plain->builder, tag.key, tag.value);
     }
@@ -275,20 +329,21 @@ static void push_span_tags(struct tk_plain *plain, struct reading *reading, bool
 
 /* ---- logs ---- */
 
-static void read_log_fields(struct tk_plain *plain, struct tk_event *event, bool hex) {
+static void read_log_fields(struct tk_plain *plain, struct tk_event *event,
+                            struct tk_jaeger_place *place) {
   const uint32_t begin = plain->builder->attributes.count;
   struct tk_attribute field;
   if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
   for (bool more = tk_json_enter_array(&plain->json); more;
        more = tk_json_next_item(&plain->json)) {
-    if (!tk_jaeger_read_tag(plain, &field, hex)) continue;
+    if (!tk_jaeger_read_tag(plain, &field, place)) continue;
     if (tk_text_equals(field.key, "event") && take_text(&event->name, &field.value)) continue;
     tk_push_attribute(plain->builder, field.key, field.value);
   }
   event->attributes = tk_take_attributes(plain->builder, begin);
 }
 
-static struct tk_event read_log(struct tk_plain *plain, bool hex) {
+static struct tk_event read_log(struct tk_plain *plain, struct tk_jaeger_place *place) {
   struct tk_event event = {.name.data = ""};
   for (bool more = tk_json_enter_object(&plain->json); more;
        more = tk_json_next_member(&plain->json)) {
@@ -296,7 +351,7 @@ static struct tk_event read_log(struct tk_plain *plain, bool hex) {
     if (tk_text_equals(key, "timestamp")) {
       event.time_unix_ns = tk_plain_micros(plain);
     } else if (tk_text_equals(key, "fields")) {
-      read_log_fields(plain, &event, hex);
+      read_log_fields(plain, &event, place);
     } else {
       tk_json_skip(&plain->json);
     }
@@ -311,7 +366,7 @@ static void read_logs(struct tk_plain *plain, struct reading *reading) {
   for (bool more = tk_json_enter_array(&plain->json); more;
        more = tk_json_next_item(&plain->json)) {
     if (!tk_plain_expect(plain, TK_JSON_OBJECT)) continue;
-    const struct tk_event event = read_log(plain, reading->hex);
+    const struct tk_event event = read_log(plain, &reading->place);
     struct tk_event *item = tk_builder_push(plain->builder, stack, sizeof event);
     if (item) *item = event;
   }
@@ -347,6 +402,8 @@ static bool read_reference(struct tk_plain *plain, struct reference *reference) 
 static bool same_trace(const struct reading *reading, struct tk_text trace) {
   uint8_t mine[16];
   uint8_t other[16];
+  const struct tk_text text = reading->ids.trace;
+  if (text.size == trace.size && memcmp(text.data, trace.data, text.size) == 0) return true;
   tk_trace_id_read(reading->ids.trace, mine);
   tk_trace_id_read(trace, other);
   return memcmp(mine, other, sizeof mine) == 0;
@@ -399,6 +456,29 @@ static int64_t choose_parent(const struct tk_plain *plain, struct reading *readi
                             (struct tk_text){"FOLLOWS_FROM", 12});
   }
   return child_of_at >= 0 ? child_of_at : follows_at;
+}
+
+/* Takes the references. Mostly there is one at most, which names the parent; others wait until all
+ * of the span is known. */
+static void read_references(struct tk_plain *plain, struct reading *reading) {
+  struct reference reference;
+  struct tk_text parent = {"", 0};
+  uint32_t count = 0;
+  if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
+  const char *begin = plain->json.at;
+  for (bool more = tk_json_enter_array(&plain->json); more;
+       more = tk_json_next_item(&plain->json)) {
+    count++;
+    if (read_reference(plain, &reference) && reading->has_trace_id &&
+        tk_text_equals(reference.type, "CHILD_OF") && same_trace(reading, reference.trace)) {
+      parent = reference.span;
+    }
+  }
+  if (count == 1 && parent.size > 0) {
+    reading->ids.parent = parent;
+  } else if (count > 0) {
+    reading->references = (struct tk_text){begin, (uint32_t)(plain->json.at - begin)};
+  }
 }
 
 static bool is_zeros(struct tk_text text) {
@@ -454,20 +534,18 @@ static void resolve_status(struct tk_plain *plain, struct reading *reading) {
 }
 
 /* Ids that would not be written the way they were read. */
-static void keep_odd_ids(struct tk_plain *plain, const struct reading *reading) {
-  uint8_t id[16];
-  const struct tk_plain_ids *ids = &reading->ids;
+static void keep_odd_ids(struct tk_plain *plain, const struct reading *reading,
+                         const struct tk_span_ids *ids) {
   const uint32_t begin = reading->residual_begin;
   const uint32_t kept = TK_ID_TEXT | TK_ID_PADDED | TK_ID_UPPERCASE;
-  const uint32_t trace_form = tk_trace_id_read(ids->trace, id);
-  if ((trace_form & kept) && !(trace_form & TK_ID_TEXT)) {
-    tk_push_residual_string(plain->builder, begin, "traceID", ids->trace);
+  if ((ids->trace.form & kept) && !(ids->trace.form & TK_ID_TEXT)) {
+    tk_push_residual_string(plain->builder, begin, "traceID", ids->trace.text);
   }
-  if (tk_span_id_read(ids->span, id) & kept) {
-    tk_push_residual_string(plain->builder, begin, "spanID", ids->span);
+  if (ids->span.form & kept) {
+    tk_push_residual_string(plain->builder, begin, "spanID", ids->span.text);
   }
-  if (ids->parent.size > 0 && (tk_span_id_read(ids->parent, id) & kept)) {
-    tk_push_residual_string(plain->builder, begin, "parentSpanID", ids->parent);
+  if (ids->parent.form & kept) {
+    tk_push_residual_string(plain->builder, begin, "parentSpanID", ids->parent.text);
   }
 }
 
@@ -480,10 +558,11 @@ static bool is_usual_label(struct tk_text label) {
   return true;
 }
 
-static void finish_residual(struct tk_plain *plain, struct reading *reading) {
+static void finish_residual(struct tk_plain *plain, struct reading *reading,
+                            const struct tk_span_ids *ids) {
   char digits[16];
   const uint32_t begin = reading->residual_begin;
-  keep_odd_ids(plain, reading);
+  keep_odd_ids(plain, reading, ids);
   if (reading->flags > 1) {
     snprintf(digits, sizeof digits, "%u", (unsigned)reading->flags);
     tk_push_residual_key(plain->builder, begin, "flags");
@@ -501,6 +580,7 @@ static void read_span_member(struct tk_plain *plain, struct reading *reading,
   struct tk_span *span = &reading->span;
   if (tk_text_equals(name, "traceID")) {
     reading->ids.trace = tk_plain_view(plain);
+    reading->has_trace_id = true;
   } else if (tk_text_equals(name, "spanID")) {
     reading->ids.span = tk_plain_view(plain);
   } else if (tk_text_equals(name, "parentSpanID")) {
@@ -521,7 +601,7 @@ static void read_span_member(struct tk_plain *plain, struct reading *reading,
   } else if (tk_text_equals(name, "logs")) {
     read_logs(plain, reading);
   } else if (tk_text_equals(name, "references")) {
-    if (tk_plain_expect(plain, TK_JSON_ARRAY)) reading->references = tk_json_skip(&plain->json);
+    read_references(plain, reading);
   } else if (tk_text_equals(name, "processID")) {
     reading->process_id = tk_plain_view(plain);
   } else if (tk_text_equals(name, "process")) {
@@ -538,23 +618,14 @@ static void read_span_member(struct tk_plain *plain, struct reading *reading,
   }
 }
 
-/* The process may come behind what is to be decoded by it: only its being there counts. */
-static bool has_embedded_process(const struct tk_plain *plain) {
-  struct tk_json json = plain->json;
-  for (bool more = tk_json_enter_object(&json); more; more = tk_json_next_member(&json)) {
-    if (tk_text_equals(tk_raw_text(tk_json_key(&json)), "process")) return true;
-    tk_json_skip(&json);
-  }
-  return false;
-}
-
 static void read_span(struct tk_plain *plain, struct trace *trace, struct tk_text trace_id) {
   struct reading reading = {.span = {.name.data = ""},
                             .ids = {trace_id, {"", 0}, {"", 0}},
-                            .residual_begin = plain->builder->residual.count};
+                            .residual_begin = plain->builder->residual.count,
+                            .place.span = plain->json};
   const uint32_t attributes_begin = plain->builder->attributes.count;
   const char *begin = plain->json.at;
-  reading.hex = trace->process_count == 0 && has_embedded_process(plain);
+  struct tk_span_ids readings;
   for (bool more = tk_json_enter_object(&plain->json); more;
        more = tk_json_next_member(&plain->json)) {
     read_span_member(plain, &reading, tk_json_key(&plain->json));
@@ -571,11 +642,12 @@ static void read_span(struct tk_plain *plain, struct trace *trace, struct tk_tex
   }
   resolve_references(plain, &reading);
   resolve_status(plain, &reading);
-  finish_residual(plain, &reading);
+  tk_plain_read_ids(&reading.ids, span, &readings);
+  finish_residual(plain, &reading, &readings);
   span->resource =
-      reading.process ? reading.process : find_process(plain, trace, reading.process_id);
-  span->scope = tk_share_scope(plain->builder, reading.has_scope ? &reading.scope : &no_scope);
-  tk_plain_add_span(plain, span, &reading.ids, raw);
+      reading.process ? reading.process : use_process(plain, trace, reading.process_id);
+  span->scope = reading.has_scope ? tk_share_scope(plain->builder, &reading.scope) : &tk_no_scope;
+  tk_plain_add_span(plain, span, &readings, raw);
 }
 
 /* ---- documents ---- */
@@ -593,81 +665,95 @@ static void take_documents(struct tk_plain *plain) {
   }
 }
 
-static void take_spans(struct tk_plain *plain, struct tk_json spans, struct trace *trace,
-                       struct tk_text trace_id) {
-  struct tk_plain inner = *plain;
-  inner.json = spans;
-  for (bool more = tk_json_enter_array(&inner.json); more; more = tk_json_next_item(&inner.json)) {
-    if (tk_plain_expect(&inner, TK_JSON_OBJECT)) {
-      read_span(&inner, trace, trace_id);
+static void take_spans(struct tk_plain *plain, struct trace *trace, struct tk_text trace_id) {
+  for (bool more = tk_json_enter_array(&plain->json); more;
+       more = tk_json_next_item(&plain->json)) {
+    if (tk_plain_expect(plain, TK_JSON_OBJECT)) {
+      read_span(plain, trace, trace_id);
     } else {
       plain->builder->batch->rejected_count++;
     }
   }
-  plain->span_index = inner.span_index;
-  if (inner.json.expected) plain->json = inner.json;
 }
 
-/* What a first look at a document found. */
+/* What a document turns out to be as its members come. */
 struct outline {
-  struct tk_json spans, inner, begin;
+  struct tk_json spans, inner;
   struct tk_text trace_id;
-  bool has_spans, has_span_id, has_inner, inner_is_list;
+  bool has_trace_id, has_spans, spans_wait, has_span_id, has_inner;
 };
 
-/* A member of a document. "processes" are read at once, everything else in due time. */
-static void outline_member(struct tk_plain *plain, struct trace *trace, struct outline *outline) {
+/* A member of a document. Spans are read at once unless the trace's id may still come, which they
+ * may need; what an envelope holds is read when it is known to be one. */
+static void read_document_member(struct tk_plain *plain, struct trace *trace,
+                                 struct outline *outline) {
   const struct tk_text key = tk_raw_text(tk_json_key(&plain->json));
   const enum tk_json_type type = tk_json_peek(&plain->json);
   const bool holds = type == TK_JSON_ARRAY || type == TK_JSON_OBJECT;
+  if (tk_text_equals(key, "traceID")) {
+    outline->has_trace_id = true;
+    outline->trace_id = tk_plain_view(plain);
+    return;
+  }
   if (tk_text_equals(key, "processes")) {
     read_processes(plain, trace);
     return;
   }
   if (tk_text_equals(key, "spans") && type == TK_JSON_ARRAY) {
     outline->has_spans = true;
+    if (outline->has_trace_id) {
+      take_spans(plain, trace, outline->trace_id);
+      return;
+    }
+    outline->spans_wait = true;
     outline->spans = plain->json;
   } else if (tk_text_equals(key, "spanID")) {
     outline->has_span_id = true;
   } else if (holds && (tk_text_equals(key, "data") || tk_text_equals(key, "hits") ||
                        tk_text_equals(key, "_source"))) {
     outline->has_inner = true;
-    outline->inner_is_list = type == TK_JSON_ARRAY;
     outline->inner = plain->json;
-  } else if (tk_text_equals(key, "traceID")) {
-    outline->trace_id = tk_plain_view(plain);
-    return;
   }
   tk_json_skip(&plain->json);
 }
 
-static bool take_document(struct tk_plain *plain) {
-  struct outline outline = {.trace_id = {"", 0}, .begin = plain->json};
-  struct trace trace = {0};
+static bool take_inner(struct tk_plain *plain, const struct outline *outline) {
   bool known = true;
-  for (bool more = tk_json_enter_object(&plain->json); more;
-       more = tk_json_next_member(&plain->json)) {
-    outline_member(plain, &trace, &outline);
-  }
-  if (plain->json.expected) return true;
   const struct tk_json end = plain->json;
-  if (outline.has_spans) {
-    take_spans(plain, outline.spans, &trace, outline.trace_id);
-  } else if (outline.has_span_id) {
-    plain->json = outline.begin;
-    read_span(plain, &trace, (struct tk_text){"", 0});
-  } else if (outline.has_inner) {
-    plain->json = outline.inner;
-    if (outline.inner_is_list) {
-      take_documents(plain);
-    } else {
-      known = take_document(plain);
-    }
+  plain->json = outline->inner;
+  if (tk_json_peek(&plain->json) == TK_JSON_ARRAY) {
+    take_documents(plain);
   } else {
-    known = false;
+    known = take_document(plain);
   }
   if (!plain->json.expected) plain->json = end;
   return known;
+}
+
+static bool take_document(struct tk_plain *plain) {
+  struct outline outline = {.trace_id = {"", 0}};
+  struct trace trace = {.first_span = plain->builder->spans.count};
+  const struct tk_json begin = plain->json;
+  for (bool more = tk_json_enter_object(&plain->json); more;
+       more = tk_json_next_member(&plain->json)) {
+    read_document_member(plain, &trace, &outline);
+    if (outline.has_span_id && !outline.has_spans) {
+      plain->json = begin;
+      read_span(plain, &trace, (struct tk_text){"", 0});
+      outline.has_spans = true;
+      break;
+    }
+  }
+  if (outline.spans_wait && !plain->json.expected) {
+    const struct tk_json end = plain->json;
+    plain->json = outline.spans;
+    take_spans(plain, &trace, outline.trace_id);
+    if (!plain->json.expected) plain->json = end;
+  }
+  if (plain->json.expected) return true;
+  keep_promises(plain, &trace);
+  if (outline.has_spans) return true;
+  return outline.has_inner && take_inner(plain, &outline);
 }
 
 void tk_jaeger_json_parse(struct tk_batch_builder *builder, const struct tk_record *record) {

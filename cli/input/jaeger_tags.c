@@ -18,7 +18,26 @@ static bool decode_hex(struct tk_text text, uint8_t *out) {
   return text.size % 2 == 0;
 }
 
-static struct tk_value binary_value(struct tk_plain *plain, struct tk_text text, bool hex) {
+/* The process may come behind what is to be decoded by it: only its being there counts. */
+static bool is_hex(struct tk_jaeger_place *place) {
+  if (!place) return false;
+  if (place->binary == TK_JAEGER_UNKNOWN) {
+    struct tk_json json = place->span;
+    place->binary = TK_JAEGER_BASE64;
+    for (bool more = tk_json_enter_object(&json); more; more = tk_json_next_member(&json)) {
+      if (tk_text_equals(tk_raw_text(tk_json_key(&json)), "process")) {
+        place->binary = TK_JAEGER_HEX;
+        break;
+      }
+      tk_json_skip(&json);
+    }
+  }
+  return place->binary == TK_JAEGER_HEX;
+}
+
+static struct tk_value binary_value(struct tk_plain *plain, struct tk_text text,
+                                    struct tk_jaeger_place *place) {
+  const bool hex = is_hex(place);
   uint8_t *bytes = tk_arena_alloc(&plain->builder->batch->arena, (size_t)text.size + 2);
   int64_t size = -1;
   if (!bytes) {
@@ -41,9 +60,9 @@ static struct tk_value boolean_value(bool truth) {
 
 /* A value that came as text, or not of the type its tag names. */
 static struct tk_value convert_tag(struct tk_plain *plain, struct tk_text type, struct tk_text text,
-                                   bool hex) {
+                                   struct tk_jaeger_place *place) {
   struct tk_value value = {.type = TK_VALUE_INT};
-  if (tk_text_equals(type, "binary")) return binary_value(plain, text, hex);
+  if (tk_text_equals(type, "binary")) return binary_value(plain, text, place);
   if (tk_text_equals(type, "bool")) {
     if (tk_text_equals_nocase(text, "true")) return boolean_value(true);
     if (tk_text_equals_nocase(text, "false")) return boolean_value(false);
@@ -70,32 +89,35 @@ static struct tk_value convert_tag(struct tk_plain *plain, struct tk_text type, 
   return tk_string_value(tk_builder_copy(plain->builder, text.data, text.size));
 }
 
-/* `raw` is the value's JSON. */
-static struct tk_value read_tag_value(struct tk_plain *plain, struct tk_text type,
-                                      struct tk_text raw, bool hex) {
-  struct tk_plain inner = {.builder = plain->builder};
-  inner.json = plain->json; /* for the text's end, and its errors */
-  inner.json.at = raw.data;
+/* Takes a value of the type that its tag names. */
+static struct tk_value take_value(struct tk_plain *plain, struct tk_text type,
+                                  struct tk_jaeger_place *place) {
+  if (tk_text_equals(type, "string")) return tk_plain_value(plain);
   const bool typed = tk_text_equals(type, "bool") || tk_text_equals(type, "int64") ||
                      tk_text_equals(type, "float64") || tk_text_equals(type, "binary");
-  const enum tk_json_type found = tk_json_peek(&inner.json);
+  const enum tk_json_type found = tk_json_peek(&plain->json);
+  const char *begin = plain->json.at;
   if (found == TK_JSON_STRING && typed) {
-    return convert_tag(plain, type, tk_plain_view(&inner), hex);
+    const struct tk_text text = tk_plain_view(plain);
+    return plain->json.expected ? (struct tk_value){0} : convert_tag(plain, type, text, place);
   }
-  const struct tk_value value = tk_plain_value(&inner);
-  const bool integral = value.type == TK_VALUE_INT;
-  if (!typed || (integral && tk_text_equals(type, "int64"))) return value;
+  const struct tk_value value = tk_plain_value(plain);
+  if (!typed || plain->json.expected || value.type == TK_VALUE_EMPTY) return value;
+  if (value.type == TK_VALUE_INT && tk_text_equals(type, "int64")) return value;
   if (value.type == TK_VALUE_BOOL && tk_text_equals(type, "bool")) return value;
   if (value.type == TK_VALUE_DOUBLE && tk_text_equals(type, "float64")) return value;
-  return value.type == TK_VALUE_EMPTY ? value : convert_tag(plain, type, raw, hex);
+  const struct tk_text raw = {begin, (uint32_t)(plain->json.at - begin)};
+  return convert_tag(plain, type, raw, place);
 }
 
-/* {"key","type","value"}: key and type may come behind the value. */
-bool tk_jaeger_read_tag(struct tk_plain *plain, struct tk_attribute *tag, bool hex) {
+/* Members in any order, but the type mostly comes before the value: otherwise the value waits. */
+bool tk_jaeger_read_tag(struct tk_plain *plain, struct tk_attribute *tag,
+                        struct tk_jaeger_place *place) {
   struct tk_text type = {"", 0};
-  struct tk_text raw = {"", 0};
+  struct tk_json waiting = {0};
   *tag = (struct tk_attribute){.key.data = ""};
   if (!tk_plain_expect(plain, TK_JSON_OBJECT)) return false;
+  const char *begin = plain->json.at;
   for (bool more = tk_json_enter_object(&plain->json); more;
        more = tk_json_next_member(&plain->json)) {
     const struct tk_text key = tk_raw_text(tk_json_key(&plain->json));
@@ -103,18 +125,26 @@ bool tk_jaeger_read_tag(struct tk_plain *plain, struct tk_attribute *tag, bool h
       tag->key = tk_plain_text(plain);
     } else if (tk_text_equals(key, "type")) {
       type = tk_plain_view(plain);
+    } else if (tk_text_equals(key, "value") && type.size > 0) {
+      tag->value = take_value(plain, type, place);
+      waiting.at = NULL;
     } else if (tk_text_equals(key, "value")) {
-      tk_json_skip_space(&plain->json);
-      raw = tk_json_skip(&plain->json);
+      waiting = plain->json;
+      tk_json_skip(&plain->json);
     } else {
       tk_json_skip(&plain->json);
     }
   }
   if (plain->json.expected) return false;
   if (tag->key.size == 0) {
-    tk_builder_issue(plain->builder, TK_RULE_ATTR_EMPTY_KEY, raw, "expected a tag with a key");
+    tk_builder_issue(plain->builder, TK_RULE_ATTR_EMPTY_KEY,
+                     (struct tk_text){begin, (uint32_t)(plain->json.at - begin)},
+                     "expected a tag with a key");
   }
-  if (raw.size > 0) tag->value = read_tag_value(plain, type, raw, hex);
+  if (waiting.at) {
+    struct tk_plain inner = {.builder = plain->builder, .json = waiting};
+    tag->value = take_value(&inner, type, place);
+  }
   return true;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A pushdown automaton over the punctuation of JSON: one bit of stack per level, no look-ahead, so
- * that it can stop and go on at any byte. */
+ * that it can stop and go on at any byte. As long as all is well it runs a token at a time
+ * (scan_tokens); where that stops, at the end of what has arrived or at a fault, it goes on byte by
+ * byte. */
 #include "cli/input/json_scanner.h"
 
 #include <string.h>
@@ -131,8 +133,111 @@ static const char *scan_string(struct tk_json_scanner *scanner, const char *at, 
   return at;
 }
 
+/* ---- a token at a time ---- */
+
+static const char *skip_blanks(const char *at) {
+  while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') at++;
+  return at;
+}
+
+/* Behind the string that begins at `at`; NULL: something else than its quote comes, at *stop. */
+static const char *skip_string(const char *at, const char **stop) {
+  uint8_t non_ascii = 0;
+  *stop = tk_json_find_string_stop(at + 1, &non_ascii);
+  return **stop == '"' ? *stop + 1 : NULL;
+}
+
+/* Moves *at from where a key may begin behind its colon; false: not all of that is there. */
+static bool scan_key(struct tk_json_scanner *scanner, const char **at, enum tk_scan_state state) {
+  const char *stop;
+  *at = skip_blanks(*at);
+  if (**at != '"') {
+    scanner->state = state;
+    return false;
+  }
+  const char *behind = skip_string(*at, &stop);
+  if (!behind) {
+    start_string(scanner, true);
+    *at = stop;
+    return false;
+  }
+  *at = skip_blanks(behind);
+  if (**at != ':') {
+    scanner->state = TK_SCAN_COLON;
+    return false;
+  }
+  ++*at;
+  return true;
+}
+
+/* Moves *at behind a scalar, or into a container; false: that was not all of it. */
+static bool scan_beginning(struct tk_json_scanner *scanner, const char **at) {
+  const char *stop;
+  if (**at == '"') {
+    const char *behind = skip_string(*at, &stop);
+    if (!behind) start_string(scanner, false);
+    *at = behind ? behind : stop;
+    return behind != NULL;
+  }
+  if (!starts_scalar(**at)) {
+    scanner->state = TK_SCAN_VALUE;
+    return false;
+  }
+  while (continues_scalar(**at)) ++*at;
+  scanner->state = TK_SCAN_SCALAR;
+  return **at != '\0';
+}
+
+/* Moves *at behind what may follow a value, up to the next one; false: there is none. */
+static bool scan_following(struct tk_json_scanner *scanner, const char **at) {
+  while (scanner->depth > 0) {
+    const bool object = scanner->is_object[scanner->depth - 1];
+    *at = skip_blanks(*at);
+    if (**at == ',') {
+      ++*at;
+      scanner->state = TK_SCAN_VALUE;
+      return !object || scan_key(scanner, at, TK_SCAN_KEY);
+    }
+    if (**at != (object ? '}' : ']')) {
+      scanner->state = TK_SCAN_AFTER;
+      return false;
+    }
+    scanner->depth--;
+    ++*at;
+  }
+  scanner->state = TK_SCAN_DONE;
+  return false;
+}
+
+/* Goes from value to value as long as nothing is amiss. The NUL behind the bytes ends it. */
+static const char *scan_tokens(struct tk_json_scanner *scanner, const char *at) {
+  bool more = scanner->state == TK_SCAN_VALUE || scan_following(scanner, &at);
+  while (more) {
+    at = skip_blanks(at);
+    if ((*at == '{' || *at == '[') && scanner->depth < TK_JSON_DEPTH_LIMIT) {
+      const bool object = *at++ == '{';
+      open_container(scanner, object);
+      at = skip_blanks(at);
+      if (*at == (object ? '}' : ']')) {
+        more = scan_following(scanner, &at);
+      } else if (object) {
+        more = scan_key(scanner, &at, TK_SCAN_KEY_OR_END);
+      } else {
+        more = *at != '\0';
+      }
+    } else {
+      more = scan_beginning(scanner, &at) && scan_following(scanner, &at);
+    }
+  }
+  return at;
+}
+
 const char *tk_json_scan(struct tk_json_scanner *scanner, const char *at, const char *end) {
   while (at < end) {
+    if (scanner->state == TK_SCAN_VALUE || scanner->state == TK_SCAN_AFTER) {
+      at = scan_tokens(scanner, at);
+      if (at >= end) return end;
+    }
     switch (scanner->state) {
       case TK_SCAN_STRING:
         at = scan_string(scanner, at, end);

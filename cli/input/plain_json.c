@@ -177,10 +177,25 @@ bool tk_plain_bool(struct tk_plain *plain) {
   return tk_text_equals_nocase(text, "true") || tk_text_equals(text, "1");
 }
 
+/* An integer of so few digits that nothing overflows, which nearly every time is. */
+static bool scale_integer(struct tk_text digits, int power, uint64_t *out) {
+  uint64_t value = 0;
+  if (digits.size == 0 || power < 0 || digits.size + (unsigned)power > 19) return false;
+  for (uint32_t i = 0; i < digits.size; i++) {
+    const unsigned digit = (unsigned char)digits.data[i] - (unsigned)'0';
+    if (digit > 9) return false;
+    value = value * 10 + digit;
+  }
+  for (; power > 0; power--) value *= 10;
+  *out = value;
+  return true;
+}
+
 enum tk_number tk_scale_decimal(struct tk_text digits, int power, uint64_t *out) {
   char text[NUMERAL_LIMIT + 16];
   uint32_t mantissa = 0;
   long exponent = 0;
+  if (scale_integer(digits, power, out)) return TK_NUMBER_OK;
   *out = 0;
   if (digits.size == 0 || digits.size > NUMERAL_LIMIT) return TK_NUMBER_SYNTAX;
   while (mantissa < digits.size && (digits.data[mantissa] | 0x20) != 'e') mantissa++;
@@ -292,10 +307,6 @@ bool tk_parse_rfc3339(struct tk_text text, uint64_t *unix_ns) {
 }
 
 /* ---- values ---- */
-
-bool tk_text_equals(struct tk_text text, const char *expected) {
-  return text.size == strlen(expected) && memcmp(text.data, expected, text.size) == 0;
-}
 
 bool tk_text_equals_nocase(struct tk_text text, const char *expected) {
   return text.size == strlen(expected) && strncasecmp(text.data, expected, text.size) == 0;
@@ -493,6 +504,9 @@ const struct tk_attribute *tk_find_attribute(const struct tk_attribute *items, u
 
 /* ---- resources and scopes ---- */
 
+const struct tk_resource tk_no_resource = {.absent = 1};
+const struct tk_scope tk_no_scope = {.absent = 1};
+
 static bool same_text(struct tk_text a, struct tk_text b) {
   return a.size == b.size &&
          (a.size == 0 || a.data == b.data || memcmp(a.data, b.data, a.size) == 0);
@@ -553,15 +567,21 @@ static void *copy_into_arena(struct tk_batch_builder *builder, const void *objec
   return copy;
 }
 
-const struct tk_resource *tk_share_resource(struct tk_batch_builder *builder,
-                                            const struct tk_resource *resource) {
+const struct tk_resource *tk_find_resource(const struct tk_batch_builder *builder,
+                                           const struct tk_resource *resource) {
   const struct tk_span *span;
   const struct tk_resource *last = NULL;
   for (uint32_t back = 0; (span = recent_span(builder, back)); back++) {
     if (span->resource != last && same_resource(span->resource, resource)) return span->resource;
     last = span->resource;
   }
-  return copy_into_arena(builder, resource, sizeof *resource);
+  return NULL;
+}
+
+const struct tk_resource *tk_share_resource(struct tk_batch_builder *builder,
+                                            const struct tk_resource *resource) {
+  const struct tk_resource *known = tk_find_resource(builder, resource);
+  return known ? known : copy_into_arena(builder, resource, sizeof *resource);
 }
 
 const struct tk_scope *tk_share_scope(struct tk_batch_builder *builder,
@@ -657,19 +677,23 @@ struct tk_residual tk_take_residual(struct tk_batch_builder *builder, uint32_t b
 
 /* ---- spans ---- */
 
-void tk_plain_add_span(struct tk_plain *plain, struct tk_span *span, const struct tk_plain_ids *ids,
-                       struct tk_text raw) {
+void tk_plain_read_ids(const struct tk_plain_ids *ids, struct tk_span *span,
+                       struct tk_span_ids *readings) {
+  *readings = (struct tk_span_ids){
+      .trace = {ids->trace, tk_trace_id_read(ids->trace, span->trace_id)},
+      .span = {ids->span, tk_span_id_read(ids->span, span->span_id)},
+      .parent = {ids->parent, tk_span_id_read(ids->parent, span->parent_span_id)},
+  };
+}
+
+void tk_plain_add_span(struct tk_plain *plain, struct tk_span *span,
+                       const struct tk_span_ids *readings, struct tk_text raw) {
   struct tk_batch_builder *builder = plain->builder;
   if (plain->json.expected || builder->out_of_memory) {
     if (builder->out_of_memory) tk_json_fail(&plain->json, "memory");
     return;
   }
-  const struct tk_span_ids readings = {
-      .trace = {ids->trace, tk_trace_id_read(ids->trace, span->trace_id)},
-      .span = {ids->span, tk_span_id_read(ids->span, span->span_id)},
-      .parent = {ids->parent, tk_span_id_read(ids->parent, span->parent_span_id)},
-  };
-  tk_repair_span(builder, span, &readings, raw, plain->span_index);
+  tk_repair_span(builder, span, readings, raw, plain->span_index);
   plain->span_index++;
   struct tk_span *item = tk_builder_push(builder, &builder->spans, sizeof *span);
   if (item) *item = *span;

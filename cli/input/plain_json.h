@@ -4,10 +4,12 @@
 #ifndef TK_CLI_INPUT_PLAIN_JSON_H
 #define TK_CLI_INPUT_PLAIN_JSON_H
 
+#include <string.h>
+
 #include "cli/input/batch_builder.h"
-#include "tracekeep/json.h"
 #include "cli/input/record.h"
 #include "cli/input/span_repair.h"
+#include "tracekeep/json.h"
 
 struct tk_plain {
   struct tk_json json;
@@ -66,13 +68,18 @@ void tk_push_text(struct tk_batch_builder *builder, const char *key, struct tk_t
 struct tk_attributes tk_take_attributes(struct tk_batch_builder *builder, uint32_t begin);
 const struct tk_attribute *tk_find_attribute(const struct tk_attribute *items, uint32_t count,
                                              const char *key);
-bool tk_text_equals(struct tk_text text, const char *expected);
 bool tk_text_equals_nocase(struct tk_text text, const char *expected);
 
 /* ---- resources and scopes ---- */
 
-/** One with equal content that a recent span of the batch has, or a copy in the arena; NULL: out of
- * memory. */
+/** What spans have that came without either. */
+extern const struct tk_resource tk_no_resource;
+extern const struct tk_scope tk_no_scope;
+
+/** One with equal content that a recent span of the batch has, or NULL. */
+const struct tk_resource *tk_find_resource(const struct tk_batch_builder *builder,
+                                           const struct tk_resource *resource);
+/** The same, or else a copy in the arena; NULL: out of memory. */
 const struct tk_resource *tk_share_resource(struct tk_batch_builder *builder,
                                             const struct tk_resource *resource);
 const struct tk_scope *tk_share_scope(struct tk_batch_builder *builder,
@@ -100,12 +107,20 @@ struct tk_plain_ids {
   struct tk_text trace, span, parent;
 };
 
-/** Reads the ids, repairs the span and adds it to the batch. */
-void tk_plain_add_span(struct tk_plain *plain, struct tk_span *span, const struct tk_plain_ids *ids,
-                       struct tk_text raw);
+/** Reads the ids into the span; what was noticed is for tk_plain_add_span. */
+void tk_plain_read_ids(const struct tk_plain_ids *ids, struct tk_span *span,
+                       struct tk_span_ids *readings);
+/** Repairs the span and adds it to the batch. */
+void tk_plain_add_span(struct tk_plain *plain, struct tk_span *span,
+                       const struct tk_span_ids *readings, struct tk_text raw);
 /** Ids of a link; reports what is wrong with them. */
 void tk_plain_link_ids(struct tk_plain *plain, struct tk_link *link, struct tk_text trace,
                        struct tk_text span);
+
+/** With a constant, this is a comparison of sizes and then of a few words. */
+static inline bool tk_text_equals(struct tk_text text, const char *expected) {
+  return text.size == strlen(expected) && memcmp(text.data, expected, strlen(expected)) == 0;
+}
 
 static inline struct tk_text tk_raw_text(struct tk_json_string string) {
   return (struct tk_text){string.data, string.size};

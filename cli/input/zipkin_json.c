@@ -35,6 +35,7 @@ struct reading {
   int32_t kind;
   int32_t status; /* -1: the span says nothing */
   bool has_duration, debug, shared, error, has_scope;
+  bool has_id, is_old; /* what the object turned out to be: a span; one of version 1 */
 };
 
 /* ---- endpoints ---- */
@@ -87,9 +88,13 @@ static void push_remote_endpoint(struct tk_plain *plain, const struct endpoint *
 
 static const struct tk_resource *make_resource(struct tk_plain *plain,
                                                const struct endpoint *local) {
-  struct tk_resource resource = {.absent = local->service.size == 0};
+  const struct tk_attribute service = {{"service.name", 12}, tk_string_value(local->service)};
+  struct tk_resource resource = {.attributes = {&service, 1, 0}};
+  if (local->service.size == 0) return &tk_no_resource;
+  const struct tk_resource *known = tk_find_resource(plain->builder, &resource);
+  if (known) return known;
   const uint32_t begin = plain->builder->attributes.count;
-  push_address(plain, "service.name", local->service);
+  tk_push_text(plain->builder, "service.name", local->service);
   resource.attributes = tk_take_attributes(plain->builder, begin);
   return tk_share_resource(plain->builder, &resource);
 }
@@ -169,6 +174,7 @@ struct annotation {
   uint64_t time_ns;
   struct tk_text value;
   struct endpoint endpoint;
+  bool has_endpoint; /* as in version 1, be it null */
 };
 
 static bool read_annotation(struct tk_plain *plain, struct annotation *annotation) {
@@ -182,6 +188,7 @@ static bool read_annotation(struct tk_plain *plain, struct annotation *annotatio
     } else if (tk_text_equals(key, "value")) {
       annotation->value = tk_plain_text(plain);
     } else if (tk_text_equals(key, "endpoint") || tk_text_equals(key, "host")) {
+      annotation->has_endpoint = true;
       read_endpoint(plain, &annotation->endpoint);
     } else {
       tk_json_skip(&plain->json);
@@ -197,12 +204,14 @@ static void push_event(struct tk_plain *plain, const struct annotation *annotati
   if (item) *item = event;
 }
 
-static void read_annotations(struct tk_plain *plain) {
+static void read_annotations(struct tk_plain *plain, struct reading *reading) {
   struct annotation annotation;
   if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
   for (bool more = tk_json_enter_array(&plain->json); more;
        more = tk_json_next_item(&plain->json)) {
-    if (read_annotation(plain, &annotation)) push_event(plain, &annotation);
+    if (!read_annotation(plain, &annotation)) continue;
+    reading->is_old |= annotation.has_endpoint;
+    push_event(plain, &annotation);
   }
 }
 
@@ -227,10 +236,10 @@ static void push_flag(struct tk_plain *plain, uint32_t begin, const char *name) 
   tk_builder_push_bytes(plain->builder, "true", 4);
 }
 
-static void keep_rest(struct tk_plain *plain, const struct reading *reading, struct tk_span *span) {
+static void keep_rest(struct tk_plain *plain, const struct reading *reading,
+                      const struct tk_span_ids *ids, struct tk_span *span) {
   const uint32_t begin = reading->residual_begin;
   const uint32_t kept = TK_ID_TEXT | TK_ID_PADDED | TK_ID_UPPERCASE;
-  uint8_t id[16];
   if (reading->debug) push_flag(plain, begin, "debug");
   if (reading->shared) push_flag(plain, begin, "shared");
   if (reading->error && reading->status != TK_STATUS_ERROR) {
@@ -245,28 +254,27 @@ static void keep_rest(struct tk_plain *plain, const struct reading *reading, str
     tk_push_residual_key(plain->builder, begin, "duration");
     tk_builder_push_bytes(plain->builder, digits, strlen(digits));
   }
-  const uint32_t trace_form = tk_trace_id_read(reading->ids.trace, id);
-  if ((trace_form & kept) && !(trace_form & TK_ID_TEXT)) {
-    tk_push_residual_string(plain->builder, begin, "traceId", reading->ids.trace);
+  if ((ids->trace.form & kept) && !(ids->trace.form & TK_ID_TEXT)) {
+    tk_push_residual_string(plain->builder, begin, "traceId", ids->trace.text);
   }
-  if (tk_span_id_read(reading->ids.span, id) & kept) {
-    tk_push_residual_string(plain->builder, begin, "id", reading->ids.span);
+  if (ids->span.form & kept) {
+    tk_push_residual_string(plain->builder, begin, "id", ids->span.text);
   }
-  if (reading->ids.parent.size > 0 && (tk_span_id_read(reading->ids.parent, id) & kept)) {
-    tk_push_residual_string(plain->builder, begin, "parentId", reading->ids.parent);
+  if (ids->parent.form & kept) {
+    tk_push_residual_string(plain->builder, begin, "parentId", ids->parent.text);
   }
   span->residual = tk_take_residual(plain->builder, begin, "zipkin");
 }
 
 /* Takes what has been pushed since the reading began. */
 static void add_span(struct tk_plain *plain, struct reading *reading) {
-  static const struct tk_scope no_scope = {.absent = 1};
   struct tk_batch_builder *builder = plain->builder;
   struct tk_span span = {.name = reading->name,
                          .kind = reading->kind,
                          .start_unix_ns = reading->timestamp_ns,
                          .trace_state = reading->trace_state};
   struct tk_plain_ids ids = reading->ids;
+  struct tk_span_ids readings;
   if (plain->json.expected) return;
   push_local_endpoint(plain, &reading->local);
   push_remote_endpoint(plain, &reading->remote);
@@ -286,11 +294,11 @@ static void add_span(struct tk_plain *plain, struct reading *reading) {
   if (ids.parent.size == ids.span.size &&
       memcmp(ids.parent.data, ids.span.data, ids.span.size) == 0)
     ids.parent = (struct tk_text){"", 0};
-  reading->ids.parent = ids.parent;
-  keep_rest(plain, reading, &span);
+  tk_plain_read_ids(&ids, &span, &readings);
+  keep_rest(plain, reading, &readings, &span);
   span.resource = make_resource(plain, &reading->local);
-  span.scope = tk_share_scope(builder, reading->has_scope ? &reading->scope : &no_scope);
-  tk_plain_add_span(plain, &span, &ids, reading->raw);
+  span.scope = reading->has_scope ? tk_share_scope(builder, &reading->scope) : &tk_no_scope;
+  tk_plain_add_span(plain, &span, &readings, reading->raw);
 }
 
 /* ---- version 1 ---- */
@@ -461,35 +469,22 @@ static int32_t read_kind(struct tk_plain *plain) {
   return TK_KIND_UNSPECIFIED;
 }
 
-/* Whether the object is a span, and of which version. */
-struct outline {
-  bool has_id, is_old;
-};
-
-/* Version 1 shows in binaryAnnotations, and in annotations with endpoints. */
-static struct outline look_at(const struct tk_plain *plain) {
-  struct tk_json json = plain->json;
-  struct outline outline = {0};
-  for (bool more = tk_json_enter_object(&json); more; more = tk_json_next_member(&json)) {
-    const struct tk_text key = tk_raw_text(tk_json_key(&json));
-    tk_json_skip_space(&json);
-    const struct tk_text value = tk_json_skip(&json);
-    if (tk_text_equals(key, "id") || tk_text_equals(key, "traceId")) outline.has_id = true;
-    if (tk_text_equals(key, "binaryAnnotations")) outline.is_old = true;
-    if (tk_text_equals(key, "annotations") && value.size > 0 &&
-        memmem(value.data, value.size, "\"endpoint\"", 10)) {
-      outline.is_old = true;
-    }
+static void read_rest(struct tk_plain *plain, struct reading *reading, struct tk_json_string key) {
+  tk_json_skip_space(&plain->json);
+  const struct tk_text raw = tk_json_skip(&plain->json);
+  if (!plain->json.expected && !tk_text_equals(raw, "null")) {
+    tk_push_residual_member(plain->builder, reading->residual_begin, key, raw);
   }
-  return outline;
 }
 
 static void read_member(struct tk_plain *plain, struct reading *reading, struct old_span *old,
                         struct tk_json_string key) {
   const struct tk_text name = tk_raw_text(key);
   if (tk_text_equals(name, "traceId")) {
+    reading->has_id = true;
     reading->ids.trace = tk_plain_view(plain);
   } else if (tk_text_equals(name, "id")) {
+    reading->has_id = true;
     reading->ids.span = tk_plain_view(plain);
   } else if (tk_text_equals(name, "parentId")) {
     reading->ids.parent = tk_plain_view(plain);
@@ -512,46 +507,54 @@ static void read_member(struct tk_plain *plain, struct reading *reading, struct 
     read_endpoint(plain, &reading->remote);
   } else if (tk_text_equals(name, "tags")) {
     read_tags(plain, reading);
+  } else if (tk_text_equals(name, "annotations") && old) {
+    read_old_annotations(plain, old);
   } else if (tk_text_equals(name, "annotations")) {
-    if (old) {
-      read_old_annotations(plain, old);
-    } else {
-      read_annotations(plain);
-    }
+    read_annotations(plain, reading);
   } else if (tk_text_equals(name, "binaryAnnotations") && old) {
     read_binary_annotations(plain, reading, old);
   } else {
-    tk_json_skip_space(&plain->json);
-    const struct tk_text raw = tk_json_skip(&plain->json);
-    if (!plain->json.expected && !tk_text_equals(raw, "null")) {
-      tk_push_residual_member(plain->builder, reading->residual_begin, key, raw);
-    }
+    reading->is_old |= tk_text_equals(name, "binaryAnnotations");
+    read_rest(plain, reading, key);
   }
 }
 
-static bool take_span(struct tk_plain *plain) {
-  const struct outline outline = look_at(plain);
-  struct old_span old = {0};
-  struct reading reading = {.ids = {{"", 0}, {"", 0}, {"", 0}},
-                            .name = {"", 0},
-                            .status = -1,
-                            .attributes_begin = plain->builder->attributes.count,
-                            .events_begin = plain->builder->events.count,
-                            .links_begin = plain->builder->links.count,
-                            .residual_begin = plain->builder->residual.count};
+/* `old`: by the rules of version 1; NULL: of version 2. */
+static void read_span(struct tk_plain *plain, struct reading *reading, struct old_span *old) {
+  *reading = (struct reading){.ids = {{"", 0}, {"", 0}, {"", 0}},
+                              .name = {"", 0},
+                              .status = -1,
+                              .attributes_begin = plain->builder->attributes.count,
+                              .events_begin = plain->builder->events.count,
+                              .links_begin = plain->builder->links.count,
+                              .residual_begin = plain->builder->residual.count};
   const char *begin = plain->json.at;
   for (bool more = tk_json_enter_object(&plain->json); more;
        more = tk_json_next_member(&plain->json)) {
-    read_member(plain, &reading, outline.is_old ? &old : NULL, tk_json_key(&plain->json));
+    read_member(plain, reading, old, tk_json_key(&plain->json));
   }
+  reading->raw = (struct tk_text){begin, (uint32_t)(plain->json.at - begin)};
+}
+
+/* Version 1 shows in binaryAnnotations and in annotations with endpoints: what has been read as
+ * version 2 until then is read again. */
+static bool take_span(struct tk_plain *plain) {
+  const struct tk_json begin = plain->json;
+  struct tk_builder_mark mark;
+  struct reading reading;
+  tk_batch_builder_mark(plain->builder, &mark);
+  read_span(plain, &reading, NULL);
   if (plain->json.expected) return true;
-  reading.raw = (struct tk_text){begin, (uint32_t)(plain->json.at - begin)};
-  if (!outline.has_id) return false;
-  if (outline.is_old) {
-    add_old_span(plain, &reading, &old);
-  } else {
+  if (!reading.has_id) return false;
+  if (!reading.is_old) {
     add_span(plain, &reading);
+    return true;
   }
+  struct old_span old = {0};
+  tk_batch_builder_roll_back(plain->builder, &mark);
+  plain->json = begin;
+  read_span(plain, &reading, &old);
+  if (!plain->json.expected) add_old_span(plain, &reading, &old);
   return true;
 }
 
