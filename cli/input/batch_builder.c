@@ -99,18 +99,41 @@ struct tk_text tk_builder_copy(struct tk_batch_builder *builder, const char *dat
   return (struct tk_text){copy, size};
 }
 
+static uint64_t load_8(const char *bytes) {
+  uint64_t word;
+  memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
+/* The last bytes of a text, 8 or all if there are fewer; bytes may be in it twice. */
+static uint64_t load_tail(const char *data, uint32_t size) {
+  uint32_t first, last;
+  if (size >= 8) return load_8(data + size - 8);
+  if (size >= 4) {
+    memcpy(&first, data, sizeof first);
+    memcpy(&last, data + size - sizeof last, sizeof last);
+    return (uint64_t)last << 32 | first;
+  }
+  if (size == 0) return 0;
+  return (uint64_t)(unsigned char)data[0] | (uint64_t)(unsigned char)data[size / 2] << 8 |
+         (uint64_t)(unsigned char)data[size - 1] << 16;
+}
+
 static uint32_t hash_short_text(const char *data, uint32_t size) {
   uint64_t hash = size * 0x9E3779B97F4A7C15u;
-  uint64_t word;
-  for (; size >= 8; data += 8, size -= 8) {
-    memcpy(&word, data, 8);
-    hash = (hash ^ word) * 0x9FB21C651E98DF25u;
+  for (uint32_t i = 0; i + 8 < size; i += 8) {
+    hash = (hash ^ load_8(data + i)) * 0x9FB21C651E98DF25u;
     hash ^= hash >> 32;
   }
-  word = 0;
-  memcpy(&word, data, size);
-  hash = (hash ^ word) * 0x9FB21C651E98DF25u;
+  hash = (hash ^ load_tail(data, size)) * 0x9FB21C651E98DF25u;
   return (uint32_t)(hash >> 32);
+}
+
+static bool same_bytes(const char *a, const char *b, uint32_t size) {
+  for (uint32_t i = 0; i + 8 < size; i += 8) {
+    if (load_8(a + i) != load_8(b + i)) return false;
+  }
+  return load_tail(a, size) == load_tail(b, size);
 }
 
 static bool rehash(struct tk_batch_builder *builder) {
@@ -145,7 +168,7 @@ static struct tk_interned_text *find_interned(struct tk_batch_builder *builder, 
   uint32_t probes = 0;
   for (; (entry = &builder->interned[slot])->data; slot = (slot + 1) & mask) {
     if (++probes > PROBE_LIMIT) return NULL;
-    if (entry->hash == hash && entry->size == size && memcmp(entry->data, data, size) == 0) {
+    if (entry->hash == hash && entry->size == size && same_bytes(entry->data, data, size)) {
       return entry;
     }
   }

@@ -31,7 +31,12 @@ static uint64_t read_fixed(struct tk_wire *wire, unsigned size) {
     tk_wire_fail(wire, "a number of 4 or 8 bytes within its message", wire->at);
     return 0;
   }
-  for (unsigned i = 0; i < size; i++) value |= (uint64_t)wire->at[i] << (8 * i);
+  /* Unrolled, so that compilers see a load. */
+  if (size == 8) {
+    for (unsigned i = 0; i < 8; i++) value |= (uint64_t)wire->at[i] << (8 * i);
+  } else {
+    for (unsigned i = 0; i < 4; i++) value |= (uint64_t)wire->at[i] << (8 * i);
+  }
   wire->at += size;
   return value;
 }

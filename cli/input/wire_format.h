@@ -64,6 +64,17 @@ static inline uint64_t tk_wire_varint(struct tk_wire *wire) {
 static inline bool tk_wire_next(struct tk_wire *wire, struct tk_wire_field *field) {
   if (wire->at == wire->end) return false;
   field->begin = wire->at;
+  /* Most fields are bytes with a tag and a length of one byte each. */
+  const uint8_t *at = wire->at;
+  if (wire->end - at >= 2 && (at[0] & 0x87) == TK_WIRE_BYTES && at[0] > 7 && at[1] < 0x80 &&
+      wire->end - at - 2 >= at[1]) {
+    field->number = at[0] >> 3;
+    field->type = TK_WIRE_BYTES;
+    field->data = at + 2;
+    field->size = at[1];
+    wire->at = at + 2 + at[1];
+    return true;
+  }
   const uint64_t tag = tk_wire_varint(wire);
   field->number = (uint32_t)(tag >> 3);
   field->type = (uint32_t)(tag & 7);

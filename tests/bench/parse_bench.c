@@ -2,6 +2,9 @@
  * Reads files to batches and throws them away: how fast, and how much memory a span takes.
  * Usage: parse_bench [-t threads] file... */
 #include <inttypes.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +60,9 @@ static enum tk_status read_file(const char *path, unsigned threads, struct total
 int main(int argc, char **argv) {
   unsigned threads = 1;
   int first = 1;
+#if defined(__GLIBC__)
+  mallopt(M_TRIM_THRESHOLD, 64 << 20); /* as the program does: see cli/main.c */
+#endif
   if (argc > 2 && strcmp(argv[1], "-t") == 0) {
     threads = (unsigned)strtoul(argv[2], NULL, 10);
     first = 3;
