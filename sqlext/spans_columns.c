@@ -31,6 +31,13 @@ static const struct declared_column declared_columns[SPANS_FIRST_ATTRIBUTE] = {
     SPANS_VISIBLE_COLUMNS(COLUMN) SPANS_HIDDEN_COLUMNS(COLUMN)};
 #undef COLUMN
 
+static const char *const run_column_names[TK_RUN_FACT_COUNT] = {
+    [TK_RUN_ID] = "kvonce.run_id",
+    [TK_RUN_BRANCH] = "kvonce.branch",
+    [TK_RUN_VALID] = "kvonce.validation.valid",
+    [TK_RUN_EVENT_COUNT] = "kvonce.projection.event_count",
+    [TK_RUN_ARTIFACT_PATH] = "kvonce.artifact_path"};
+
 /* Scope and key of every attribute; how many keys before this one have the same letters. */
 static const char keys_sql[] =
     "SELECT scope, key, row_number() OVER (PARTITION BY scope, lower(key) ORDER BY first)"
@@ -51,6 +58,9 @@ static void fill_declared(struct spans_columns *columns) {
                                               .affinity = affinity_of(declared->type),
                                               .nocase = strstr(declared->type, "NOCASE") != NULL,
                                               .argument = declared->argument};
+    if (declared->source == SOURCE_RUN) {
+      columns->items[i].name = run_column_names[declared->argument];
+    }
   }
   columns->count = SPANS_FIRST_ATTRIBUTE;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sqlext/run_links.h"
 #include "store/segment.h"
 #include "tracekeep/arena.h"
 
@@ -53,10 +54,16 @@
   COLUMN(dropped_events_count, "INTEGER", ROW_INT, TK_COL_DROPPED_EVENTS)         \
   COLUMN(dropped_links_count, "INTEGER", ROW_INT, TK_COL_DROPPED_LINKS)
 
-#define SPANS_HIDDEN_COLUMNS(COLUMN)             \
-  COLUMN(scope, "TEXT", SCOPE_JSON, 0)           \
-  COLUMN(resource_id, "INTEGER", RESOURCE_ID, 0) \
-  COLUMN(segment_id, "INTEGER", SEGMENT_ID, 0)
+/* Those of RUN are called as the attributes that a producer would set: [kvonce.run_id], ... */
+#define SPANS_HIDDEN_COLUMNS(COLUMN)                          \
+  COLUMN(scope, "TEXT", SCOPE_JSON, 0)                        \
+  COLUMN(resource_id, "INTEGER", RESOURCE_ID, 0)              \
+  COLUMN(segment_id, "INTEGER", SEGMENT_ID, 0)                \
+  COLUMN(run_id, "TEXT", RUN, TK_RUN_ID)                      \
+  COLUMN(run_branch, "TEXT", RUN, TK_RUN_BRANCH)              \
+  COLUMN(run_valid, "INTEGER", RUN, TK_RUN_VALID)             \
+  COLUMN(run_event_count, "INTEGER", RUN, TK_RUN_EVENT_COUNT) \
+  COLUMN(run_artifact_path, "TEXT", RUN, TK_RUN_ARTIFACT_PATH)
 
 enum spans_column_id {
 #define COLUMN(name, type, source, argument) SPANS_##name,
@@ -94,6 +101,7 @@ enum spans_source {
   SOURCE_ADJUSTED_COUNT,
   SOURCE_RESOURCE_ID,
   SOURCE_SEGMENT_ID,
+  SOURCE_RUN,
   SOURCE_SPAN_ATTRIBUTE,
   SOURCE_RESOURCE_ATTRIBUTE,
   SOURCE_SCOPE_ATTRIBUTE

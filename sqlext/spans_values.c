@@ -104,6 +104,8 @@ enum tk_status tk_spans_bind(struct spans_segment *segment, uint32_t column,
   } else if (source == SOURCE_SPAN_ATTRIBUTE) {
     binding->attribute_count = 1;
     status = bind_attribute(segment, binding->column->key, &binding->attributes[0], error);
+  } else if (source == SOURCE_RUN) {
+    status = tk_spans_bind_run(segment, binding, error);
   } else if (source == SOURCE_RESOLVED) {
     const char *const *keys = tk_spans_resolved_keys[binding->column->argument];
     for (uint32_t i = 0; keys[i] && status == TK_OK; i++) {
@@ -202,6 +204,9 @@ static enum tk_status prepare_source(struct spans_segment *segment, struct spans
   switch ((int)source) {
     case SOURCE_TRACE_ID:
       return prepare_trace_ids(segment, binding, granule, error);
+    case SOURCE_RUN:
+      if (!binding->by_code) return TK_OK;
+      return tk_reader_traces(reader, stored, granule, &segment->traces, error);
     case SOURCE_ADJUSTED_COUNT:
       return prepare_adjusted_count(segment, binding, granule, error);
     case SOURCE_PARENT_ID:
@@ -679,6 +684,10 @@ enum tk_status tk_spans_value(struct spans_segment *segment, struct spans_bindin
       return TK_OK;
     case SOURCE_ADJUSTED_COUNT:
       set_adjusted_count(segment, binding, row, value);
+      return TK_OK;
+    case SOURCE_RUN:
+      *value = (struct tk_sql_value){.type = TK_SQL_NULL};
+      if (binding->by_code) *value = binding->by_code[segment->traces[row]];
       return TK_OK;
     case SOURCE_SERVICE:
     case SOURCE_RESOURCE_JSON:

@@ -33,7 +33,8 @@ struct spans_binding {
   const struct tk_column *more;    /* PARENT_ID, END: a second one */
   struct spans_attribute attributes[SPANS_RESOLVED_MAX];
   uint32_t attribute_count;
-  struct tk_sql_value *by_code; /* by resource or scope index of the segment; filled on demand */
+  struct tk_sql_value *by_code; /* by resource or scope index of the segment, filled on demand;
+                                   RUN: by trace index, all filled, NULL: no trace has a run */
   uint8_t *by_code_filled;
   uint32_t code_count;
 };
@@ -114,6 +115,10 @@ static inline bool tk_spans_is_scope_source(enum spans_source source) {
   return source == SOURCE_SCOPE_NAME || source == SOURCE_SCOPE_VERSION ||
          source == SOURCE_SCOPE_JSON || source == SOURCE_SCOPE_ATTRIBUTE;
 }
+
+/** spans_run.c: looks up the runs of all traces of the segment. */
+enum tk_status tk_spans_bind_run(struct spans_segment *segment, struct spans_binding *binding,
+                                 struct tk_error *error);
 
 /** spans_tree.c: makes tree columns of a granule readable. */
 enum tk_status tk_spans_tree_compute(struct spans_segment *segment, uint32_t granule,

@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "sqlext/run_links.h"
+
 /* ---- errors ---- */
 
 int tk_sqlite_code(enum tk_status status) {
@@ -61,6 +63,9 @@ struct shared_reader {
   struct shared_reader *next;
   struct tk_reader *reader;
   unsigned references;
+  struct tk_run_links runs; /* of the generation `runs_generation`, if `runs_read` */
+  int64_t runs_generation;
+  bool runs_read;
 };
 
 static pthread_mutex_t readers_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -139,7 +144,25 @@ void tk_shared_reader_release(struct tk_reader *reader) {
   pthread_mutex_unlock(&readers_lock);
   if (!last_use) return;
   tk_reader_close(last_use->reader);
+  tk_run_links_reset(&last_use->runs);
   sqlite3_free(last_use);
+}
+
+enum tk_status tk_shared_reader_run_links(struct tk_reader *reader,
+                                          const struct tk_run_links **links_out,
+                                          struct tk_error *error) {
+  struct shared_reader *shared;
+  pthread_mutex_lock(&readers_lock);
+  for (shared = readers; shared && shared->reader != reader; shared = shared->next) continue;
+  pthread_mutex_unlock(&readers_lock);
+  if (!shared) return tk_fail(error, TK_INVALID, "the reader is no shared one");
+  *links_out = &shared->runs;
+  if (shared->runs_read && shared->runs_generation == reader->generation) return TK_OK;
+  tk_run_links_reset(&shared->runs);
+  enum tk_status status = tk_run_links_load(&shared->runs, reader->db, reader->schema, error);
+  shared->runs_read = status == TK_OK;
+  shared->runs_generation = reader->generation;
+  return status;
 }
 
 const char *tk_vtab_schema(int argc, const char *const *argv) {

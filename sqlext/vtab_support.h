@@ -41,6 +41,13 @@ enum tk_status tk_shared_reader_acquire(sqlite3 *db, const char *schema,
 /** NULL does nothing. */
 void tk_shared_reader_release(struct tk_reader *reader);
 
+struct tk_run_links;
+/** The runs of traces, as of the reader's generation; read when first asked for. Valid until the
+ * next call. */
+enum tk_status tk_shared_reader_run_links(struct tk_reader *reader,
+                                          const struct tk_run_links **links_out,
+                                          struct tk_error *error);
+
 /** The schema a table is about, given xConnect's arguments: the one it was created in, unless an
  * argument names another (`CREATE VIRTUAL TABLE temp.s USING tracekeep_spans(other)`). */
 const char *tk_vtab_schema(int argc, const char *const *argv);
