@@ -20,12 +20,15 @@ static bool begin_text(struct tk_plain *plain, struct tk_text text) {
   return true;
 }
 
-/* Whether the text is JSON of this type, from beginning to end. */
-static bool is_json(struct tk_plain *plain, enum tk_json_type type) {
-  struct tk_json look = plain->json;
-  if (tk_json_peek(&look) != type) return false;
-  tk_json_skip(&look);
-  return !look.expected && tk_json_at_end(&look);
+/* Takes attributes if the text is an object from beginning to end. */
+static bool take_attributes(struct tk_plain *plain, struct tk_attributes *attributes) {
+  const uint32_t issue_count = plain->builder->issues.count;
+  if (tk_json_peek(&plain->json) != TK_JSON_OBJECT) return false;
+  *attributes = tk_plain_attributes(plain);
+  if (!plain->json.expected && tk_json_at_end(&plain->json)) return true;
+  plain->builder->issues.count = issue_count; /* it is no JSON that could be wrong */
+  *attributes = (struct tk_attributes){0};
+  return false;
 }
 
 /* `name|{...}|dropped` */
@@ -40,10 +43,9 @@ static bool split_bars(struct tk_plain *plain, struct tk_event *event) {
     return false;
   }
   if (!begin_text(plain, (struct tk_text){bar + 1, (uint32_t)(last - bar - 1)}) ||
-      !is_json(plain, TK_JSON_OBJECT)) {
+      !take_attributes(plain, &event->attributes)) {
     return false;
   }
-  event->attributes = tk_plain_attributes(plain);
   event->attributes.dropped_count = (uint32_t)dropped;
   event->name.size = (uint32_t)(bar - text.data);
   return true;
@@ -100,10 +102,9 @@ bool tk_zipkin_push_link(struct tk_batch_builder *builder, struct tk_text text) 
     return false;
   }
   if (!begin_text(&plain, (struct tk_text){rest.data, (uint32_t)(last - rest.data)}) ||
-      !is_json(&plain, TK_JSON_OBJECT)) {
+      !take_attributes(&plain, &link.attributes)) {
     return false;
   }
-  link.attributes = tk_plain_attributes(&plain);
   link.attributes.dropped_count = (uint32_t)dropped;
   link.trace_state = state;
   tk_plain_link_ids(&plain, &link, trace, span);
