@@ -39,6 +39,15 @@ static void drop_part(struct tk_document_reader *reader) {
   reader->origins = NULL;
 }
 
+void tk_document_reader_rewind(struct tk_document_reader *reader, int64_t id) {
+  drop_part(reader);
+  reader->id = id;
+  reader->next_ordinal = 0;
+  sqlite3_reset(reader->parts);
+  sqlite3_bind_int64(reader->parts, 1, (int64_t)((uint64_t)id << PART_BITS));
+  sqlite3_bind_int64(reader->parts, 2, (int64_t)(((uint64_t)id + 1) << PART_BITS));
+}
+
 enum tk_status tk_document_reader_open(sqlite3 *db, const char *schema, int64_t id,
                                        struct tk_document_reader **reader_out,
                                        struct tk_error *error) {
@@ -63,8 +72,7 @@ enum tk_status tk_document_reader_open(sqlite3 *db, const char *schema, int64_t 
     tk_document_reader_close(reader);
     return status;
   }
-  sqlite3_bind_int64(reader->parts, 1, id << PART_BITS);
-  sqlite3_bind_int64(reader->parts, 2, (id + 1) << PART_BITS);
+  tk_document_reader_rewind(reader, id);
   *reader_out = reader;
   return TK_OK;
 }

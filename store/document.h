@@ -10,17 +10,11 @@
 #include <stdint.h>
 
 #include "store/sqlite_api.h"
+#include "tracekeep/document.h"
 #include "tracekeep/status.h"
 
 /** Longest part, in bytes before compression, that a reader accepts. */
 #define TK_DOCUMENT_PART_LIMIT ((size_t)64 << 20)
-
-/** Where a record that was a span came from. */
-struct tk_record_origin {
-  uint8_t trace_id[16];
-  uint8_t span_id[8];
-  uint64_t start_unix_ns;
-};
 
 /** One part, decoded. The memory belongs to the reader and is good until its next call. */
 struct tk_document_part {
@@ -42,6 +36,8 @@ enum tk_status tk_document_reader_open(sqlite3 *db, const char *schema, int64_t 
 enum tk_status tk_document_reader_next(struct tk_document_reader *reader,
                                        const struct tk_document_part **part_out,
                                        struct tk_error *error);
+/** Begins anew with document `id` of the same store. */
+void tk_document_reader_rewind(struct tk_document_reader *reader, int64_t id);
 void tk_document_reader_close(struct tk_document_reader *reader);
 
 /** All bytes of a document, followed by NUL, in memory the caller frees (sqlite3_free). A longer

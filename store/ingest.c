@@ -9,10 +9,15 @@
 
 #include "store/catalog.h"
 #include "store/database.h"
+#include "store/document_writer.h"
 #include "store/encoder_pool.h"
 #include "store/span_buffer.h"
 #include "store/store.h"
 #include "tracekeep/hash.h"
+
+/* Documents are not cut as spans are: they go with the next commit, which comes when there are so
+ * many bytes of them, or so many sources. */
+enum { DOCUMENT_BYTES = 16 << 20, SOURCES_PER_COMMIT = 4096 };
 
 /* A source of this ingest; its row of tk_ingest, and what the row does not know yet. */
 struct source {
@@ -20,6 +25,8 @@ struct source {
   struct tk_progress reached; /* by the batches handed in so far */
   uint64_t records, rejected; /* of batches not yet in a commit */
   bool ended, dirty;
+  struct tk_document_source documents;
+  char *run_id, *found; /* see tk_ingest_source_context */
 };
 
 /* Everything one transaction will write. */
@@ -33,24 +40,27 @@ struct commit {
     bool complete;
   } * snapshots;
   uint32_t snapshot_count;
-  struct batch_issues {
+  struct noted_batch {
     const struct tk_batch *batch; /* owned by the cut */
     uint32_t source;
-  } * issues;
-  uint32_t issue_count;
+  } * noted; /* those with issues or documents */
+  uint32_t noted_count;
   bool pending;
 };
 
 struct tk_ingest {
   struct tk_store *store;
   struct tk_catalog *catalog;
+  struct tk_document_writer *documents;
   struct tk_encoder_pool *pool;
   struct tk_span_buffer buffer;
   struct commit commit; /* the one under way */
   struct source *sources;
   uint32_t source_count, source_capacity;
-  struct batch_issues *issues; /* of batches in the buffer */
-  uint32_t issue_count, issue_capacity;
+  struct noted_batch *noted; /* in the buffer */
+  uint32_t noted_count, noted_capacity;
+  uint64_t document_bytes;   /* in the buffer */
+  uint32_t uncommitted_sources;
   struct tk_ingest_counts counts;
   uint32_t target;
   struct tk_transaction reading;
@@ -84,6 +94,7 @@ enum tk_status tk_ingest_begin(struct tk_store *store, const struct tk_ingest_op
                      TK_SPANS_PER_SEGMENT_MAX / 4, ingest->target);
   }
   if (status == TK_OK) status = tk_catalog_open(store->db, &ingest->catalog, error);
+  if (status == TK_OK) status = tk_document_writer_open(store->db, &ingest->documents, error);
   if (status == TK_OK) status = tk_encoder_pool_create(threads, &ingest->pool, error);
   if (status == TK_OK) status = tk_reader_refresh(store->reader, error);
   if (status != TK_OK) {
@@ -110,6 +121,9 @@ static struct source *current_source(struct tk_ingest *ingest) {
 }
 
 static void free_source(struct source *source) {
+  tk_document_source_reset(&source->documents);
+  sqlite3_free(source->run_id);
+  sqlite3_free(source->found);
   sqlite3_free(source->row.name);
   sqlite3_free(source->row.format);
 }
@@ -143,7 +157,30 @@ enum tk_status tk_ingest_source_begin(struct tk_ingest *ingest, const char *sour
     free_source(&source);
     return status;
   }
+  source.documents.continued = source.row.id != 0;
+  source.documents.head_hash = head_hash;
   ingest->sources[ingest->source_count++] = source;
+  ingest->uncommitted_sources++;
+  return TK_OK;
+}
+
+enum tk_status tk_ingest_source_context(struct tk_ingest *ingest,
+                                        const struct tk_source_context *context,
+                                        struct tk_error *error) {
+  struct source *source = current_source(ingest);
+  if (!source) return tk_fail(error, TK_INVALID, "no source has begun");
+  if (context->run_id && !source->run_id) {
+    source->run_id = sqlite3_mprintf("%s", context->run_id);
+    if (!source->run_id) return tk_nomem(error);
+  }
+  if (context->found && !source->found) {
+    source->found = sqlite3_mprintf("%s", context->found);
+    if (!source->found) return tk_nomem(error);
+  }
+  if (context->sha256) {
+    memcpy(source->documents.sha256, context->sha256, sizeof source->documents.sha256);
+    source->documents.has_sha256 = true;
+  }
   return TK_OK;
 }
 
@@ -162,7 +199,7 @@ static void reset_commit(struct commit *commit) {
   }
   sqlite3_free(commit->job.pieces);
   sqlite3_free(commit->snapshots);
-  sqlite3_free(commit->issues);
+  sqlite3_free(commit->noted);
   tk_cut_reset(&commit->cut);
   *commit = (struct commit){.pending = false};
 }
@@ -247,10 +284,10 @@ static enum tk_status write_issues(struct tk_ingest *ingest, struct tk_error *er
   const struct commit *commit = &ingest->commit;
   const uint64_t before = ingest->counts.issues;
   enum tk_status status = TK_OK;
-  for (uint32_t b = 0; b < commit->issue_count && status == TK_OK; b++) {
-    const struct tk_batch *batch = commit->issues[b].batch;
+  for (uint32_t b = 0; b < commit->noted_count && status == TK_OK; b++) {
+    const struct tk_batch *batch = commit->noted[b].batch;
     for (uint32_t i = 0; i < batch->issue_count && status == TK_OK; i++) {
-      status = write_issue(ingest, commit->issues[b].source, &batch->issues[i], error);
+      status = write_issue(ingest, commit->noted[b].source, &batch->issues[i], error);
     }
   }
   for (uint32_t i = 0; i < commit->cut.conflict_count && status == TK_OK; i++) {
@@ -261,6 +298,33 @@ static enum tk_status write_issues(struct tk_ingest *ingest, struct tk_error *er
     if (ingest->counts.issues == before) break;
     status = tk_catalog_put_source(ingest->catalog,
                                    &ingest->sources[commit->snapshots[i].source].row, error);
+  }
+  return status;
+}
+
+static struct tk_document_source *document_source(struct source *source) {
+  source->documents.ingest_id = source->row.id;
+  source->documents.path = source->row.name;
+  source->documents.run_id = source->run_id;
+  source->documents.found = source->found;
+  return &source->documents;
+}
+
+static enum tk_status write_documents(struct tk_ingest *ingest, struct tk_error *error) {
+  const struct commit *commit = &ingest->commit;
+  enum tk_status status = TK_OK;
+  for (uint32_t b = 0; b < commit->noted_count && status == TK_OK; b++) {
+    const struct tk_batch *batch = commit->noted[b].batch;
+    struct tk_document_source *source = document_source(&ingest->sources[commit->noted[b].source]);
+    for (uint32_t i = 0; i < batch->document_count && status == TK_OK; i++) {
+      status = tk_document_writer_put(ingest->documents, source, &batch->documents[i], error);
+    }
+  }
+  for (uint32_t i = 0; i < commit->snapshot_count && status == TK_OK; i++) {
+    const struct source_snapshot *snapshot = &commit->snapshots[i];
+    struct tk_document_source *source = document_source(&ingest->sources[snapshot->source]);
+    status = tk_document_writer_flush(ingest->documents, source, snapshot->complete, error);
+    if (snapshot->complete) tk_document_source_reset(source);
   }
   return status;
 }
@@ -290,6 +354,7 @@ static enum tk_status write_commit(struct tk_ingest *ingest, struct tk_error *er
     status = write_segments(ingest, ids, error);
     if (status == TK_OK) status = write_sources(ingest, error);
     if (status == TK_OK) status = write_issues(ingest, error);
+    if (status == TK_OK) status = write_documents(ingest, error);
     if (status == TK_OK) status = tk_catalog_commit(ingest->catalog, &ingest->generation, error);
     if (status != TK_OK) tk_catalog_rollback(ingest->catalog);
   }
@@ -329,10 +394,12 @@ static enum tk_status take_snapshots(struct tk_ingest *ingest, struct commit *co
     source->records = source->rejected = 0;
     source->dirty = !source->ended;
   }
-  commit->issues = ingest->issues;
-  commit->issue_count = ingest->issue_count;
-  ingest->issues = NULL;
-  ingest->issue_count = ingest->issue_capacity = 0;
+  commit->noted = ingest->noted;
+  commit->noted_count = ingest->noted_count;
+  ingest->noted = NULL;
+  ingest->noted_count = ingest->noted_capacity = 0;
+  ingest->document_bytes = 0;
+  ingest->uncommitted_sources = 0;
   return TK_OK;
 }
 
@@ -395,17 +462,20 @@ static enum tk_status cut(struct tk_ingest *ingest, enum tk_cut_kind kind, struc
 
 /* ---- append, finish, abort ---- */
 
-static enum tk_status note_issues(struct tk_ingest *ingest, const struct tk_batch *batch,
-                                  struct tk_error *error) {
-  if (batch->issue_count == 0) return TK_OK;
-  if (ingest->issue_count == ingest->issue_capacity) {
-    const uint32_t capacity = ingest->issue_capacity ? ingest->issue_capacity * 2 : 16;
-    struct batch_issues *issues = sqlite3_realloc64(ingest->issues, capacity * sizeof *issues);
-    if (!issues) return tk_nomem(error);
-    ingest->issues = issues;
-    ingest->issue_capacity = capacity;
+static enum tk_status note_batch(struct tk_ingest *ingest, const struct tk_batch *batch,
+                                 struct tk_error *error) {
+  if (batch->issue_count == 0 && batch->document_count == 0) return TK_OK;
+  if (ingest->noted_count == ingest->noted_capacity) {
+    const uint32_t capacity = ingest->noted_capacity ? ingest->noted_capacity * 2 : 16;
+    struct noted_batch *noted = sqlite3_realloc64(ingest->noted, capacity * sizeof *noted);
+    if (!noted) return tk_nomem(error);
+    ingest->noted = noted;
+    ingest->noted_capacity = capacity;
   }
-  ingest->issues[ingest->issue_count++] = (struct batch_issues){batch, ingest->source_count - 1};
+  ingest->noted[ingest->noted_count++] = (struct noted_batch){batch, ingest->source_count - 1};
+  for (uint32_t i = 0; i < batch->document_count; i++) {
+    ingest->document_bytes += batch->documents[i].size;
+  }
   return TK_OK;
 }
 
@@ -440,7 +510,7 @@ static enum tk_status take_batch(struct tk_ingest *ingest, struct tk_batch *batc
   } else if (batch->span_count > 0) {
     status = absorb_once(ingest, error);
   }
-  if (status == TK_OK) status = note_issues(ingest, batch, error);
+  if (status == TK_OK) status = note_batch(ingest, batch, error);
   if (status != TK_OK) {
     tk_batch_free(batch);
     return status;
@@ -454,6 +524,9 @@ enum tk_status tk_ingest_append(struct tk_ingest *ingest, struct tk_batch *batch
   enum tk_status status = take_batch(ingest, batch, error);
   if (status == TK_OK && tk_span_buffer_is_full(&ingest->buffer, ingest->target)) {
     status = cut(ingest, TK_CUT_QUIET, error);
+  } else if (status == TK_OK && (ingest->document_bytes >= DOCUMENT_BYTES ||
+                                 ingest->uncommitted_sources >= SOURCES_PER_COMMIT)) {
+    status = cut(ingest, TK_CUT_TAIL, error);
   }
   /* As soon as it is encoded, so that the memory of its spans is free for the next. */
   if (status == TK_OK && ingest->commit.pending && tk_encoder_pool_is_done(ingest->pool)) {
@@ -524,10 +597,11 @@ void tk_ingest_abort(struct tk_ingest *ingest) {
   tk_encoder_pool_free(ingest->pool);
   reset_commit(&ingest->commit);
   tk_span_buffer_reset(&ingest->buffer);
+  tk_document_writer_close(ingest->documents);
   tk_catalog_close(ingest->catalog);
   for (uint32_t i = 0; i < ingest->source_count; i++) free_source(&ingest->sources[i]);
   sqlite3_free(ingest->sources);
-  sqlite3_free(ingest->issues);
+  sqlite3_free(ingest->noted);
   sqlite3_free(ingest);
 }
 
@@ -538,4 +612,10 @@ void tk_ingest_counts(const struct tk_ingest *ingest, struct tk_ingest_counts *c
     counts_out->segments_written += ingest->buffer.tiers[i].bytes_written > 0;
   }
   counts_out->spans_new += ingest->buffer.count - ingest->buffer.settled_count;
+  struct tk_document_counts documents;
+  tk_document_writer_counts(ingest->documents, &documents);
+  counts_out->documents_new = documents.documents_new;
+  counts_out->documents_duplicate = documents.documents_duplicate;
+  counts_out->document_records = documents.records;
+  counts_out->bytes_stored += documents.bytes_stored;
 }

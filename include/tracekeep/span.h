@@ -177,14 +177,18 @@ struct tk_issue {
 
 #define TK_ISSUE_RAW_LIMIT 4096
 
+struct tk_document;
+
 /** What one piece of input gave: the unit that moves from a reader to the store. The batch owns its
  * arena, and the arena everything the spans and issues point to. */
 struct tk_batch {
   struct tk_arena arena;
   struct tk_span *spans;
   struct tk_issue *issues;
+  struct tk_document *documents; /**< see tracekeep/document.h */
   uint32_t span_count;
   uint32_t issue_count;
+  uint32_t document_count;
   uint32_t record_count;   /**< input records (documents, messages) in this batch */
   uint32_t rejected_count; /**< records or spans that cannot be stored at all; each has an issue */
   uint64_t begin_offset;   /**< bytes of decoded input before this batch */

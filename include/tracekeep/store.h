@@ -62,6 +62,9 @@ struct tk_ingest_counts {
   uint64_t bytes_in;     /**< of decoded input */
   uint64_t bytes_stored; /**< of segments, as written */
   uint64_t segments_written;
+  uint64_t documents_new;       /**< as far as they are committed; likewise the next two */
+  uint64_t documents_duplicate; /**< already stored, with the same content */
+  uint64_t document_records;    /**< new ones, of documents that are lines: events, decisions */
 };
 
 /** How far a source of this content was already ingested. */
@@ -89,6 +92,19 @@ enum tk_status tk_ingest_find_progress(struct tk_ingest *ingest, const char *sou
 enum tk_status tk_ingest_source_begin(struct tk_ingest *ingest, const char *source_name,
                                       const char *format, uint64_t head_hash,
                                       const struct tk_progress *continued, struct tk_error *error);
+
+/** What is known of a source beside its bytes; members may be NULL. May be called several times
+ * between source_begin and source_end, each time with what has become known; texts are copied. */
+struct tk_source_context {
+  const char *run_id; /**< the run of documents that do not name one */
+  /** Files that envelopes of the source name, where they were found: a JSON object by the path as
+   * it is written there, of {"sha256":"sha256:<64 digits>","hash":N,"trimmed_hash":N} (XXH64). */
+  const char *found;
+  const uint8_t *sha256; /**< of all decoded bytes: 32 bytes. Known at the end */
+};
+enum tk_status tk_ingest_source_context(struct tk_ingest *ingest,
+                                        const struct tk_source_context *context,
+                                        struct tk_error *error);
 
 /** Takes ownership of `batch`, also on failure. Batches of a source come in input order, without
  * gaps. May commit. */
