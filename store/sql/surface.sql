@@ -16,3 +16,4 @@ CREATE VIRTUAL TABLE IF NOT EXISTS span_metrics USING tracekeep_span_metrics;
 CREATE VIRTUAL TABLE IF NOT EXISTS latency_histogram USING tracekeep_latency_histogram;
 CREATE VIRTUAL TABLE IF NOT EXISTS service_graph USING tracekeep_service_graph;
 CREATE VIRTUAL TABLE IF NOT EXISTS span_relations USING tracekeep_span_relations;
+CREATE VIRTUAL TABLE IF NOT EXISTS sampling_decisions USING tracekeep_sampling_decisions;
