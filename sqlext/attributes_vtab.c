@@ -308,7 +308,7 @@ static enum tk_status may_have_code(struct attributes_cursor *cursor,
   enum tk_status status = tk_reader_values(reader_of(cursor), cursor->segment, candidate->index,
                                            begin, end, &column, error);
   for (uint32_t i = begin; status == TK_OK && i < end && !*may_out; i++) {
-    *may_out = candidate->accepted[column->codes[i]] != 0;
+    *may_out = candidate->accepted[tk_column_code(column, i)] != 0;
   }
   return status;
 }
@@ -325,7 +325,7 @@ static enum tk_status check_value(struct attributes_cursor *cursor,
   if (candidate->accepted) {
     status = tk_reader_values(reader_of(cursor), cursor->segment, candidate->index, at, at + 1,
                               &column, error);
-    if (status == TK_OK) *passes = candidate->accepted[column->codes[at]] != 0;
+    if (status == TK_OK) *passes = candidate->accepted[tk_column_code(column, at)] != 0;
     return status;
   }
   status = tk_attribute_value(reader_of(cursor), cursor->segment, candidate->index, at,
@@ -381,11 +381,11 @@ static enum tk_status decode_extras(struct attributes_cursor *cursor, uint32_t s
                           count_out, error);
 }
 
-static uint32_t lower_bound(const int64_t *values, uint32_t count, int64_t wanted) {
+static uint32_t lower_bound(struct tk_ints values, uint32_t count, int64_t wanted) {
   uint32_t begin = 0, end = count;
   while (begin < end) {
     const uint32_t middle = begin + (end - begin) / 2;
-    if (values[middle] < wanted) {
+    if (tk_ints_at(values, middle) < wanted) {
       begin = middle + 1;
     } else {
       end = middle;
@@ -428,8 +428,8 @@ static enum tk_status read_extras(struct attributes_cursor *cursor, uint32_t sco
       tk_reader_values(reader_of(cursor), cursor->segment, index, 0, count, &items, error);
   if (status != TK_OK) return status;
   for (uint32_t at = lower_bound(items->ints, count, begin);
-       at < count && items->ints[at] < end && status == TK_OK; at++) {
-    const uint32_t item = (uint32_t)items->ints[at];
+       at < count && tk_ints_at(items->ints, at) < end && status == TK_OK; at++) {
+    const uint32_t item = (uint32_t)tk_ints_at(items->ints, at);
     row = row_of_item(cursor, scope, item, row);
     if (!is_wanted(run, row)) continue;
     const struct entry entry = {
@@ -447,7 +447,7 @@ static enum tk_status read_shared(struct attributes_cursor *cursor, enum tk_attr
   const struct tk_segment *segment = cursor->segment;
   const uint32_t code_count =
       scope == TK_SCOPE_RESOURCE ? segment->resource_count : segment->scope_count;
-  const int64_t *codes;
+  struct tk_ints codes;
   enum tk_status status;
 
   if (shared->count == 0) return TK_OK;
@@ -455,7 +455,7 @@ static enum tk_status read_shared(struct attributes_cursor *cursor, enum tk_attr
                        scope == TK_SCOPE_RESOURCE ? TK_COL_RESOURCE : TK_COL_SCOPE, run->granule,
                        &codes, error);
   for (uint32_t row = run->begin; row < run->end && status == TK_OK; row++) {
-    const int64_t code = tk_int_at(codes, row);
+    const int64_t code = tk_ints_at(codes, row);
     if ((uint64_t)code >= code_count || !is_wanted(run, row)) continue;
     for (uint32_t i = shared->first[code]; i < shared->first[code + 1] && status == TK_OK; i++) {
       const struct entry entry = {.row = row,

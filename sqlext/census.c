@@ -44,7 +44,8 @@ struct taking {
 struct rows {
   const struct tk_segment *segment;
   uint32_t segment_index;
-  const int64_t *starts, *durations, *resources, *scopes, *kinds, *statuses;
+  const int64_t *starts;
+  struct tk_ints durations, resources, scopes, kinds, statuses;
   const struct tk_column *names;
   uint32_t *services;       /* by resource code */
   uint32_t *resource_index; /* by resource code: into resource_tallies */
@@ -236,9 +237,9 @@ static enum tk_status load_codes(struct taking *taking, struct rows *rows, struc
 static enum tk_status check_codes(const struct rows *rows, struct tk_error *error) {
   const struct tk_segment *segment = rows->segment;
   for (uint32_t row = 0; row < segment->summary.span_count; row++) {
-    if ((uint64_t)tk_int_at(rows->resources, row) >= segment->resource_count ||
+    if ((uint64_t)tk_ints_at(rows->resources, row) >= segment->resource_count ||
         (segment->scope_count > 0 &&
-         (uint64_t)tk_int_at(rows->scopes, row) >= segment->scope_count)) {
+         (uint64_t)tk_ints_at(rows->scopes, row) >= segment->scope_count)) {
       return tk_corrupt(error, "segment %lld: row %u: no such resource or scope",
                         (long long)segment->summary.id, (unsigned)row);
     }
@@ -253,14 +254,14 @@ static uint32_t find_name(struct taking *taking, struct rows *rows, uint32_t row
   if (!rows->names) return intern(&census->names, &census->arena, text, &is_new);
   text = tk_column_text(rows->names, row);
   if (!rows->names->has_dictionary) return intern(&census->names, &census->arena, text, &is_new);
-  uint32_t *known = &rows->name_ids[rows->names->codes[row]];
+  uint32_t *known = &rows->name_ids[tk_column_code(rows->names, row)];
   if (*known == UINT32_MAX) *known = intern(&census->names, &census->arena, text, &is_new);
   return *known;
 }
 
 static uint32_t operation_of_row(struct taking *taking, struct rows *rows, uint32_t row) {
-  const uint32_t resource = (uint32_t)tk_int_at(rows->resources, row);
-  const int64_t kind = tk_int_at(rows->kinds, row);
+  const uint32_t resource = (uint32_t)tk_ints_at(rows->resources, row);
+  const int64_t kind = tk_ints_at(rows->kinds, row);
   const uint32_t name = find_name(taking, rows, row);
   if (name == TK_INTERNER_FAILED) return name;
   const uint32_t slot =
@@ -280,20 +281,20 @@ static enum tk_status count_rows(struct taking *taking, struct rows *rows, struc
   struct tk_census *census = taking->census;
   for (uint32_t row = 0; row < rows->segment->summary.span_count; row++) {
     const uint64_t start = (uint64_t)rows->starts[row];
-    const int64_t status = tk_int_at(rows->statuses, row);
+    const int64_t status = tk_ints_at(rows->statuses, row);
     if (taking->parts & TK_CENSUS_RESOURCES) {
-      const uint32_t resource = rows->resource_index[tk_int_at(rows->resources, row)];
+      const uint32_t resource = rows->resource_index[tk_ints_at(rows->resources, row)];
       add_span(&census->resource_tallies[resource], start, status);
     }
     if ((taking->parts & TK_CENSUS_SCOPES) && rows->segment->scope_count > 0) {
-      const uint32_t scope = rows->scope_index[tk_int_at(rows->scopes, row)];
+      const uint32_t scope = rows->scope_index[tk_ints_at(rows->scopes, row)];
       add_span(&census->scope_tallies[scope], start, status);
     }
     if (taking->parts & TK_CENSUS_OPERATIONS) {
       const uint32_t number = operation_of_row(taking, rows, row);
       if (number == TK_INTERNER_FAILED) return tk_nomem(error);
       struct tk_operation *operation = &census->operations[number];
-      const int64_t duration = tk_int_at(rows->durations, row);
+      const int64_t duration = tk_ints_at(rows->durations, row);
       add_span(&operation->tally, start, status);
       if (duration < operation->duration_min) operation->duration_min = duration;
       if (duration > operation->duration_max) operation->duration_max = duration;
@@ -318,7 +319,7 @@ static enum tk_status count_traces(struct taking *taking, const struct rows *row
                                ? TK_NOT_SPLIT
                                : tk_split_traces_find(&taking->split, rows->segment_index, t);
     for (uint32_t row = trace_rows[t]; row < trace_rows[t + 1]; row++) {
-      const uint32_t service = rows->services[tk_int_at(rows->resources, row)];
+      const uint32_t service = rows->services[tk_ints_at(rows->resources, row)];
       if (last_trace[service] == t) continue;
       last_trace[service] = t;
       bool is_new = true;

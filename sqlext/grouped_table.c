@@ -455,15 +455,20 @@ static enum tk_status sample_row(struct grouped_cursor *cursor, struct spans_seg
   return TK_OK;
 }
 
-static enum tk_status read_column(struct spans_segment *segment, uint32_t column, uint32_t row,
-                                  const int64_t **values, struct tk_error *error) {
+/* What the rows of the batch have in an integer column. */
+static enum tk_status read_column(struct spans_segment *segment, uint32_t column,
+                                  const struct grouped_batch *batch, int64_t *values,
+                                  struct tk_error *error) {
+  static const struct tk_ints zeros = {0};
+  const uint32_t row = batch->rows[0];
   struct spans_binding *binding;
   enum tk_status status = tk_spans_bind(segment, column, &binding, error);
   if (status == TK_OK && (row < binding->ready_begin || row >= binding->ready_end)) {
     status = tk_spans_prepare(segment, binding, row, error);
   }
-  if (status == TK_OK) *values = binding->data ? binding->data->ints : NULL;
-  return status;
+  if (status != TK_OK) return status;
+  tk_ints_gather(binding->data ? binding->data->ints : zeros, batch->rows, batch->count, values);
+  return TK_OK;
 }
 
 static bool is_read(const struct grouped_cursor *cursor, uint64_t readers) {
@@ -476,12 +481,11 @@ static enum tk_status add_batch(struct grouped_cursor *cursor, struct grouped_ba
   const struct grouped_kind *kind = kind_of(cursor);
   enum tk_status status = TK_OK;
 
-  batch->durations = batch->statuses = NULL;
   if (is_read(cursor, kind->duration_readers)) {
-    status = read_column(segment, SPANS_duration_ns, batch->rows[0], &batch->durations, error);
+    status = read_column(segment, SPANS_duration_ns, batch, batch->durations, error);
   }
   if (status == TK_OK && is_read(cursor, kind->status_readers)) {
-    status = read_column(segment, SPANS_status, batch->rows[0], &batch->statuses, error);
+    status = read_column(segment, SPANS_status, batch, batch->statuses, error);
   }
   if (status == TK_OK) {
     status = tk_spans_numbers_batch(&cursor->numbers, segment, batch->rows, batch->count,

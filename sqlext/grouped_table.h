@@ -33,9 +33,9 @@ struct grouped_cursor {
 /* Rows of one segment that match, and their groups. */
 struct grouped_batch {
   struct spans_opened *opened;
-  const int64_t *durations, *statuses; /* by row; NULL: all 0, or not needed */
   const uint32_t *rows, *groups;
   uint32_t count;
+  int64_t durations[SPANS_BATCH_ROWS], statuses[SPANS_BATCH_ROWS]; /* if they are read */
 };
 
 struct grouped_kind {

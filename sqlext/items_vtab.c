@@ -323,7 +323,7 @@ static enum tk_status check_name(struct items_cursor *cursor, int column, uint32
   enum tk_status status =
       tk_reader_values(reader_of(cursor), cursor->segment, index, item, item + 1, &names, error);
   if (status != TK_OK) return status;
-  *passes = cursor->names ? cursor->names[names->codes[item]] != 0
+  *passes = cursor->names ? cursor->names[tk_column_code(names, item)] != 0
                           : tk_terms_accept_text(&cursor->terms, column, names->texts[item]);
   return TK_OK;
 }

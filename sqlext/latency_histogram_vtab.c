@@ -129,7 +129,7 @@ static enum tk_status add(struct grouped_cursor *cursor, void *state,
     return tk_nomem(error);
   }
   for (uint32_t i = 0; i < batch->count; i++) {
-    int64_t duration = batch->durations ? batch->durations[batch->rows[i]] : 0;
+    int64_t duration = batch->durations[i];
     uint32_t bin =
         histograms->bound_count > 0 ? bounded_bin(histograms, duration) : log2_bin(duration);
     histograms->counts[batch->groups[i] * bins + bin]++;

@@ -52,9 +52,10 @@ struct drawing {
   uint32_t user; /* number of the name "user" */
 };
 
-/* Spans of whole traces, by row. Integers that are NULL are all 0. */
+/* Spans of whole traces, by row. */
 struct rows {
-  const int64_t *durations, *statuses, *kinds, *starts;
+  struct tk_ints durations, statuses, kinds;
+  const int64_t *starts;    /* NULL: not needed */
   const uint32_t *services; /* TK_NO_NODE: no service.name */
   const uint32_t *parents;
   uint8_t *paired;                /* pairs only: found its partner, or needs none */
@@ -138,7 +139,7 @@ static enum tk_status find_edge(struct tk_service_graph *graph, uint32_t client,
 /* ---- rows ---- */
 
 static bool is_kind(const struct rows *rows, uint32_t row, int64_t kind, int64_t messaging_kind) {
-  int64_t found = tk_int_at(rows->kinds, row);
+  int64_t found = tk_ints_at(rows->kinds, row);
   return (found == kind || found == messaging_kind) && rows->services[row] != TK_NO_NODE;
 }
 
@@ -151,7 +152,7 @@ static bool is_server(const struct rows *rows, uint32_t row) {
 }
 
 static bool is_error(const struct rows *rows, uint32_t row) {
-  return tk_int_at(rows->statuses, row) == TK_STATUS_ERROR;
+  return tk_ints_at(rows->statuses, row) == TK_STATUS_ERROR;
 }
 
 /* Counts a call whose sides are rows; UINT32_MAX: there is no such span. */
@@ -181,11 +182,11 @@ static enum tk_status add_call(struct drawing *drawing, const struct rows *rows,
   }
   if (client_row != UINT32_MAX) {
     kept = tk_group_samples_add(&graph->client_durations, number,
-                                tk_int_at(rows->durations, client_row));
+                                tk_ints_at(rows->durations, client_row));
   }
   if (server_row != UINT32_MAX && kept) {
     kept = tk_group_samples_add(&graph->server_durations, number,
-                                tk_int_at(rows->durations, server_row));
+                                tk_ints_at(rows->durations, server_row));
   }
   return kept ? TK_OK : tk_nomem(error);
 }
@@ -325,7 +326,7 @@ static enum tk_status find_databases(struct drawing *drawing, struct rows *rows,
   for (uint32_t row = begin; row < end; row++) {
     uint32_t database = TK_NO_NODE;
     rows->paired[row] = 0;
-    if (!is_client(rows, row) || tk_int_at(rows->kinds, row) != TK_KIND_CLIENT) continue;
+    if (!is_client(rows, row) || tk_ints_at(rows->kinds, row) != TK_KIND_CLIENT) continue;
     enum tk_status status = database_of(drawing, rows, row, &database, error);
     if (status == TK_OK && database != TK_NO_NODE) {
       rows->paired[row] = 2; /* takes no partner */
@@ -339,8 +340,8 @@ static enum tk_status find_databases(struct drawing *drawing, struct rows *rows,
 
 static enum tk_status add_pair(struct drawing *drawing, struct rows *rows, uint32_t client,
                                uint32_t server, struct tk_error *error) {
-  bool messaging = tk_int_at(rows->kinds, client) == TK_KIND_PRODUCER ||
-                   tk_int_at(rows->kinds, server) == TK_KIND_CONSUMER;
+  bool messaging = tk_ints_at(rows->kinds, client) == TK_KIND_PRODUCER ||
+                   tk_ints_at(rows->kinds, server) == TK_KIND_CONSUMER;
   rows->paired[client] = rows->paired[server] = 1;
   return add_call(drawing, rows, rows->services[client], rows->services[server],
                   messaging ? TK_EDGE_MESSAGING : TK_EDGE_CALL, client, server, error);
@@ -442,7 +443,7 @@ static enum tk_status join_pairs(struct drawing *drawing, struct rows *rows, uin
 /* ---- segments ---- */
 
 static enum tk_status number_services(struct drawing *drawing, const struct tk_segment *segment,
-                                      const int64_t *resources, uint32_t *services,
+                                      struct tk_ints resources, uint32_t *services,
                                       struct tk_error *error) {
   uint32_t *by_code = sqlite3_malloc64(segment->resource_count * sizeof *by_code + 1);
   enum tk_status status = by_code ? TK_OK : tk_nomem(error);
@@ -461,7 +462,7 @@ static enum tk_status number_services(struct drawing *drawing, const struct tk_s
     status = tk_corrupt(error, "segment %lld has no resource", (long long)segment->summary.id);
   }
   for (uint32_t row = 0; row < segment->summary.span_count && status == TK_OK; row++) {
-    services[row] = by_code[tk_int_at(resources, row)];
+    services[row] = by_code[tk_ints_at(resources, row)];
   }
   sqlite3_free(by_code);
   return status;
@@ -508,7 +509,7 @@ static enum tk_status keep_part(struct drawing *drawing, const struct rows *rows
   for (uint32_t row = begin; row < end && status == TK_OK; row++) {
     struct payload *payload = &drawing->payloads[drawing->payload_count++];
     *payload = (struct payload){rows->services[row], TK_NO_NODE, TK_NO_NODE,
-                                (int32_t)tk_int_at(rows->statuses, row)};
+                                (int32_t)tk_ints_at(rows->statuses, row)};
     if (!drawing->options->by_pairs) continue;
     status = database_name(drawing, rows->segment, row, &payload->database, error);
     if (status == TK_OK) status = peer_name(drawing, rows->segment, row, &payload->peer, error);
@@ -544,7 +545,7 @@ static enum tk_status draw_traces(struct drawing *drawing, struct rows *rows, ui
 static enum tk_status draw_segment(struct drawing *drawing, uint32_t index,
                                    struct tk_error *error) {
   struct rows rows = {.starts = NULL};
-  const int64_t *resources;
+  struct tk_ints resources;
   enum tk_status status =
       tk_spans_segment_open(drawing->reader, drawing->columns, index, &rows.segment, error);
 
@@ -594,9 +595,9 @@ static enum tk_status draw_whole_trace(void *context, const struct tk_whole_trac
     starts[i] = (int64_t)trace->rows[i]->start;
     services[i] = payloads[i].service;
   }
-  struct rows rows = {.durations = durations,
-                      .statuses = statuses,
-                      .kinds = kinds,
+  struct rows rows = {.durations = {.values = durations, .width = sizeof *durations},
+                      .statuses = {.values = statuses, .width = sizeof *statuses},
+                      .kinds = {.values = kinds, .width = sizeof *kinds},
                       .starts = has_window(drawing->options) ? starts : NULL,
                       .services = services,
                       .parents = trace->parents,

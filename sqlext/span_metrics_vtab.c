@@ -93,10 +93,9 @@ static enum tk_status begin(struct grouped_cursor *cursor, void *state, struct t
 static void tally(uint64_t *counts, struct metric *items, const struct grouped_batch *batch) {
   for (uint32_t i = 0; i < batch->count; i++) {
     struct metric *metric = &items[batch->groups[i]];
-    uint32_t row = batch->rows[i];
-    int64_t duration = batch->durations ? batch->durations[row] : 0;
+    int64_t duration = batch->durations[i];
     if (counts[batch->groups[i]]++ == 0) metric->min = metric->max = duration;
-    metric->errors += batch->statuses && batch->statuses[row] == TK_STATUS_ERROR;
+    metric->errors += batch->statuses[i] == TK_STATUS_ERROR;
     metric->min = duration < metric->min ? duration : metric->min;
     metric->max = duration > metric->max ? duration : metric->max;
     tk_wide_sum_add(&metric->sum, duration);
@@ -124,8 +123,7 @@ static enum tk_status add(struct grouped_cursor *cursor, void *state,
   if (metrics->wanted_count > 0) {
     if (!tk_group_samples_reserve(&metrics->samples, groups)) return tk_nomem(error);
     for (uint32_t i = 0; i < batch->count; i++) {
-      if (!tk_group_samples_add(&metrics->samples, batch->groups[i],
-                                batch->durations ? batch->durations[batch->rows[i]] : 0)) {
+      if (!tk_group_samples_add(&metrics->samples, batch->groups[i], batch->durations[i])) {
         return tk_nomem(error);
       }
     }
@@ -136,8 +134,7 @@ static enum tk_status add(struct grouped_cursor *cursor, void *state,
     return tk_nomem(error);
   }
   for (uint32_t i = 0; i < batch->count; i++) {
-    if (!tk_log_histogram_add(&metrics->histograms[batch->groups[i]],
-                              batch->durations ? batch->durations[batch->rows[i]] : 0)) {
+    if (!tk_log_histogram_add(&metrics->histograms[batch->groups[i]], batch->durations[i])) {
       return tk_nomem(error);
     }
   }

@@ -174,7 +174,7 @@ static enum tk_status judge_names(struct spans_tests *tests, struct spans_test *
   enum tk_status status = allocate_accepted(tests, test, low, count, error);
   for (uint32_t i = 0; i < count && status == TK_OK; i++) {
     int64_t code = low + i;
-    struct tk_column one = {.ints = &code};
+    struct tk_column one = {.ints = {.base = code}};
     struct tk_sql_value value;
     binding.data = &one;
     status = tk_spans_value(tests->segment, &binding, 0, &tests->scratch, &value, error);
@@ -339,16 +339,26 @@ static void filter_start_range(const struct spans_condition *condition, const in
   }
 }
 
+static void read_row_ints(const struct spans_test *test, uint32_t begin, uint32_t count,
+                          int64_t *values) {
+  static const struct tk_ints zeros = {0};
+  tk_ints_read(test->binding->data ? test->binding->data->ints : zeros, begin, count, values);
+}
+
 static void filter_derived(const struct spans_tests *tests, const struct spans_test *test,
                            uint32_t begin, uint32_t count, uint8_t *mask) {
   int64_t values[SPANS_BATCH_ROWS];
   const int64_t *starts = tests->segment->starts + begin;
-  const int64_t *durations = test->binding->data ? test->binding->data->ints + begin : NULL;
 
-  for (uint32_t i = 0; i < count; i++) {
-    values[i] = test->binding->column->source == SOURCE_BUCKET
-                    ? bucket_of(starts[i], test->binding->column->argument)
-                    : (int64_t)((uint64_t)starts[i] + (uint64_t)(durations ? durations[i] : 0));
+  if (test->binding->column->source == SOURCE_BUCKET) {
+    for (uint32_t i = 0; i < count; i++) {
+      values[i] = bucket_of(starts[i], test->binding->column->argument);
+    }
+  } else {
+    read_row_ints(test, begin, count, values);
+    for (uint32_t i = 0; i < count; i++) {
+      values[i] = (int64_t)((uint64_t)starts[i] + (uint64_t)values[i]);
+    }
   }
   tk_predicate_filter_ints(&test->condition->predicate, values, count, mask);
 }
@@ -356,9 +366,10 @@ static void filter_derived(const struct spans_tests *tests, const struct spans_t
 /* Codes of kind, status, resource and scope. */
 static void filter_int_codes(const struct spans_test *test, uint32_t begin, uint32_t count,
                              uint8_t *mask) {
-  const int64_t *codes = test->binding->data ? test->binding->data->ints + begin : NULL;
+  int64_t codes[SPANS_BATCH_ROWS];
+  read_row_ints(test, begin, count, codes);
   for (uint32_t i = 0; i < count; i++) {
-    uint64_t code = (uint64_t)(codes ? codes[i] : 0) - (uint64_t)test->accepted_base;
+    uint64_t code = (uint64_t)codes[i] - (uint64_t)test->accepted_base;
     mask[i] &= code < test->accepted_count && test->accepted[code] == YES;
   }
 }
@@ -401,7 +412,8 @@ static enum tk_status filter_row_texts(struct spans_tests *tests, struct spans_t
   enum tk_status status = know_dictionary(tests, test, column, error);
   if (status != TK_OK) return status;
   for (uint32_t i = 0; i < count; i++) {
-    if (mask[i]) mask[i] = accepts_code(test, column, column->codes[begin + i], empty_is_null);
+    if (mask[i])
+      mask[i] = accepts_code(test, column, tk_column_code(column, begin + i), empty_is_null);
   }
   return TK_OK;
 }
@@ -418,8 +430,9 @@ static enum tk_status filter_part(struct spans_tests *tests, struct spans_test *
   if (part->type != TK_VALUE_STRING) {
     for (uint32_t i = 0; i < count; i++) {
       if (!mask[i]) continue;
-      mask[i] =
-          index[i] == UINT32_MAX ? for_null : matches_int(predicate, part->values->ints[index[i]]);
+      mask[i] = index[i] == UINT32_MAX
+                    ? for_null
+                    : matches_int(predicate, tk_ints_at(part->values->ints, index[i]));
     }
     return TK_OK;
   }
@@ -429,7 +442,7 @@ static enum tk_status filter_part(struct spans_tests *tests, struct spans_test *
     if (index[i] == UINT32_MAX) {
       mask[i] = for_null;
     } else if (part->values->has_dictionary) {
-      mask[i] = accepts_code(test, part->values, part->values->codes[index[i]], false);
+      mask[i] = accepts_code(test, part->values, tk_column_code(part->values, index[i]), false);
     } else {
       mask[i] = accepts_text(test, part->values->texts[index[i]], false);
     }
@@ -487,6 +500,7 @@ static enum tk_status filter_values(struct spans_tests *tests, const struct span
 static enum tk_status run_test(struct spans_tests *tests, struct spans_test *test, uint32_t begin,
                                uint32_t count, uint8_t *mask, struct tk_error *error) {
   struct spans_segment *segment = tests->segment;
+  int64_t values[SPANS_BATCH_ROWS];
 
   if (begin < test->binding->ready_begin || begin >= test->binding->ready_end) {
     enum tk_status status = tk_spans_prepare(segment, test->binding, begin, error);
@@ -494,8 +508,8 @@ static enum tk_status run_test(struct spans_tests *tests, struct spans_test *tes
   }
   switch (test->kind) {
     case TEST_INTS:
-      tk_predicate_filter_ints(&test->condition->predicate, test->binding->data->ints + begin,
-                               count, mask);
+      read_row_ints(test, begin, count, values);
+      tk_predicate_filter_ints(&test->condition->predicate, values, count, mask);
       return TK_OK;
     case TEST_STARTS:
       tk_predicate_filter_ints(&test->condition->predicate, segment->starts + begin, count, mask);

@@ -180,17 +180,16 @@ static enum tk_status number_row(struct spans_numbers *numbers, struct spans_num
 /* Codes of a row in its segment where the column has them. Code count - 1 means no value if there
  * is an index. */
 struct coded {
-  const uint32_t *codes;    /* one of these two; neither: code 0 for all rows */
-  const int64_t *int_codes; /* less base */
-  const uint32_t *index;    /* attributes: where the value of a row is */
+  struct tk_ints codes;  /* less base */
+  const uint32_t *index; /* attributes: where the value of a row is */
   int64_t base;
   uint32_t count; /* 0: no codes */
 };
 
 /* Integers in [low, high] as codes, if they are few. */
-static void code_range(struct coded *coded, const int64_t *ints, int64_t low, int64_t high) {
+static void code_range(struct coded *coded, struct tk_ints ints, int64_t low, int64_t high) {
   if (high < low || (uint64_t)high - (uint64_t)low >= SMALL_RANGE) return;
-  coded->int_codes = ints;
+  coded->codes = ints;
   coded->base = low;
   coded->count = (uint32_t)((uint64_t)high - (uint64_t)low) + 1;
 }
@@ -239,7 +238,7 @@ static void find_codes(const struct spans_segment *segment, const struct spans_b
   *coded = (struct coded){0};
   if (binding->code_count > 0) {
     coded->count = binding->data ? binding->code_count : 1;
-    if (binding->data) coded->int_codes = binding->data->ints;
+    if (binding->data) coded->codes = binding->data->ints;
     return;
   }
   switch ((int)binding->column->source) {
@@ -250,7 +249,8 @@ static void find_codes(const struct spans_segment *segment, const struct spans_b
       find_row_codes(segment, binding, coded);
       return;
     case SOURCE_TRACE_ID:
-      coded->codes = segment->traces;
+      memcpy(&coded->codes.values, &segment->traces, sizeof segment->traces); /* only read */
+      coded->codes.width = sizeof *segment->traces;
       coded->count = segment->segment->summary.trace_count;
       return;
     case SOURCE_SPAN_ATTRIBUTE:
@@ -271,25 +271,14 @@ static void read_codes(const struct coded *coded, const uint32_t *rows, uint32_t
       uint32_t at = coded->index[rows[i]];
       uint64_t code = absent;
       if (at != UINT32_MAX) {
-        code = coded->codes ? coded->codes[at]
-                            : (uint64_t)coded->int_codes[at] - (uint64_t)coded->base;
+        code = (uint64_t)tk_ints_at(coded->codes, at) - (uint64_t)coded->base;
         if (code >= absent) code = coded->count;
       }
       codes[i] = (uint32_t)code;
     }
-  } else if (coded->codes) {
-    for (uint32_t i = 0; i < count; i++) {
-      uint32_t code = coded->codes[rows[i]];
-      codes[i] = code < coded->count ? code : coded->count;
-    }
-  } else if (coded->int_codes) {
-    for (uint32_t i = 0; i < count; i++) {
-      uint64_t code = (uint64_t)coded->int_codes[rows[i]] - (uint64_t)coded->base;
-      codes[i] = code < coded->count ? (uint32_t)code : coded->count;
-    }
-  } else {
-    memset(codes, 0, count * sizeof *codes);
+    return;
   }
+  tk_ints_gather_codes(coded->codes, rows, count, coded->base, coded->count, codes);
 }
 
 /* Room for the numbers of a segment's codes, and one that stays unknown. */

@@ -77,8 +77,9 @@ static enum tk_status add_texts(struct spans_trace_order *order, struct spans_se
   status = tk_reader_values(segment->reader, stored, stored->fixed[TK_COL_TRACE_TEXT], 0, count,
                             &texts, error);
   for (uint32_t i = 0; i < count && status == TK_OK; i++) {
-    if (traces->ints[i] < first_trace || traces->ints[i] >= end_trace) continue;
-    struct trace_run *run = &order->runs[base + ((uint32_t)traces->ints[i] - first_trace)];
+    const int64_t trace = tk_ints_at(traces->ints, i);
+    if (trace < first_trace || trace >= end_trace) continue;
+    struct trace_run *run = &order->runs[base + ((uint32_t)trace - first_trace)];
     status = keep_text(order, tk_column_text(texts, i), run, error);
   }
   return status;

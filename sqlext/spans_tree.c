@@ -59,8 +59,9 @@ static enum tk_status gather_place(struct tk_reader *reader, const struct tk_seg
       status = tk_reader_external_parent(reader, segment, row, &parent, error);
     }
     *span = (struct tk_span){.start_unix_ns = (uint64_t)starts[row],
-                             .kind = kinds ? (int32_t)kinds->ints[row] : 0};
-    span->end_unix_ns = span->start_unix_ns + (uint64_t)(durations ? durations->ints[row] : 0);
+                             .kind = kinds ? (int32_t)tk_ints_at(kinds->ints, row) : 0};
+    span->end_unix_ns =
+        span->start_unix_ns + (uint64_t)(durations ? tk_ints_at(durations->ints, row) : 0);
     memcpy(span->span_id, ids->fixed + (size_t)row * 8, 8);
     if (parent) {
       memcpy(span->parent_span_id, parent, 8);
@@ -121,13 +122,14 @@ static enum tk_status rejoin_trace(struct spans_segment *segment, const uint8_t 
     starts[i] = (int64_t)order.rows[i]->start_unix_ns;
     durations[i] = (int64_t)(order.rows[i]->end_unix_ns - order.rows[i]->start_unix_ns);
   }
-  status = tk_tree_sweep_run(&(struct tk_tree_sweep){.starts = starts,
-                                                     .durations = durations,
-                                                     .parents = order.parents,
-                                                     .end = (uint32_t)count,
-                                                     .child_counts = child_counts,
-                                                     .self_times = self_times},
-                             error);
+  status = tk_tree_sweep_run(
+      &(struct tk_tree_sweep){.starts = starts,
+                              .durations = {.values = durations, .width = sizeof *durations},
+                              .parents = order.parents,
+                              .end = (uint32_t)count,
+                              .child_counts = child_counts,
+                              .self_times = self_times},
+      error);
   for (size_t i = 0; status == TK_OK && i < count; i++) {
     uint32_t row = gathered.rows[order.rows[i] - gathered.spans];
     if (row == UINT32_MAX) continue;
@@ -215,7 +217,7 @@ static enum tk_status copy_depths(struct spans_segment *segment, uint32_t granul
                                                granule, &depths, error);
   if (status != TK_OK) return status;
   for (uint32_t row = begin; row < end; row++) {
-    segment->tree.depths[row] = depths ? (uint32_t)depths->ints[row] : 0;
+    segment->tree.depths[row] = depths ? (uint32_t)tk_ints_at(depths->ints, row) : 0;
   }
   return TK_OK;
 }
@@ -238,7 +240,7 @@ static enum tk_status compute_granule(struct spans_segment *segment, uint32_t gr
            tk_reader_row_column(reader, stored, TK_COL_DURATION, granule, &durations, error))) {
     return status;
   }
-  sweep.durations = durations ? durations->ints : NULL;
+  if (durations) sweep.durations = durations->ints;
   if ((status = tk_tree_sweep_run(&sweep, error)) != TK_OK) return status;
   status = find_roots(segment, sweep.begin, sweep.end, sweep.parents, error);
   if (status == TK_OK && segment->tree.depths) {

@@ -339,10 +339,10 @@ static enum tk_status set_part_value(const struct spans_part *part, uint32_t ind
   switch (part->type) {
     case TK_VALUE_INT:
     case TK_VALUE_BOOL:
-      tk_spans_set_int(value, part->values->ints[index]);
+      tk_spans_set_int(value, tk_ints_at(part->values->ints, index));
       return TK_OK;
     case TK_VALUE_DOUBLE:
-      set_real(value, part->values->ints[index]);
+      set_real(value, tk_ints_at(part->values->ints, index));
       return TK_OK;
     case TK_VALUE_STRING:
     case TK_VALUE_BYTES:
@@ -494,13 +494,14 @@ static enum tk_status set_trace_id(struct spans_segment *segment, struct spans_b
     uint32_t low = 0, high = binding->more->value_count;
     while (low < high) {
       uint32_t middle = low + (high - low) / 2;
-      if (binding->more->ints[middle] < (int64_t)trace) {
+      if (tk_ints_at(binding->more->ints, middle) < (int64_t)trace) {
         low = middle + 1;
       } else {
         high = middle;
       }
     }
-    if (low < binding->more->value_count && binding->more->ints[low] == (int64_t)trace) {
+    if (low < binding->more->value_count &&
+        tk_ints_at(binding->more->ints, low) == (int64_t)trace) {
       const struct tk_column *texts;
       enum tk_status status = tk_reader_values(
           segment->reader, stored, stored->fixed[TK_COL_TRACE_TEXT], low, low + 1, &texts, error);
@@ -553,7 +554,7 @@ static enum tk_status set_items_json(struct spans_segment *segment, struct spans
                                      struct tk_sql_value *value, struct tk_error *error) {
   struct tk_span span;
 
-  if (!binding->data || binding->data->ints[row] == 0) {
+  if (!binding->data || tk_ints_at(binding->data->ints, row) == 0) {
     tk_spans_set_text(value, "[]", 2);
     return TK_OK;
   }
@@ -575,7 +576,7 @@ static enum tk_status set_items_json(struct spans_segment *segment, struct spans
 /* ---- any column ---- */
 
 static int64_t row_int(const struct spans_binding *binding, uint32_t row) {
-  return binding->data ? binding->data->ints[row] : 0;
+  return binding->data ? tk_ints_at(binding->data->ints, row) : 0;
 }
 
 static void set_tree_value(const struct spans_segment *segment, const struct spans_binding *binding,

@@ -29,7 +29,8 @@ enum tk_status tk_split_rows_add(struct tk_split_rows *rows, struct tk_reader *r
                                  const struct tk_segment *segment, uint32_t split, uint32_t begin,
                                  uint32_t end, uint32_t payload, struct tk_error *error) {
   const struct tk_column *ids;
-  const int64_t *durations, *kinds, *starts;
+  const int64_t *starts;
+  struct tk_ints durations, kinds;
   const uint32_t *parents;
   uint32_t granule = tk_segment_granule_of_row(segment, begin); /* it holds whole traces */
   enum tk_status status;
@@ -57,9 +58,9 @@ enum tk_status tk_split_rows_add(struct tk_split_rows *rows, struct tk_reader *r
     *item = (struct tk_split_row){.split = split,
                                   .payload = payload + (row - begin),
                                   .has_parent = parent != NULL,
-                                  .kind = (int32_t)tk_int_at(kinds, row),
+                                  .kind = (int32_t)tk_ints_at(kinds, row),
                                   .start = (uint64_t)starts[row]};
-    item->end = item->start + (uint64_t)tk_int_at(durations, row);
+    item->end = item->start + (uint64_t)tk_ints_at(durations, row);
     memcpy(item->span_id, ids->fixed + (size_t)row * 8, 8);
     if (parent) memcpy(item->parent_span_id, parent, 8);
     rows->count++;

@@ -13,10 +13,10 @@
 
 enum tk_status tk_row_ints(struct tk_reader *reader, const struct tk_segment *segment,
                            enum tk_column_number number, uint32_t granule,
-                           const int64_t **values_out, struct tk_error *error) {
+                           struct tk_ints *values_out, struct tk_error *error) {
   const struct tk_column *column;
   enum tk_status status = tk_reader_row_column(reader, segment, number, granule, &column, error);
-  *values_out = status == TK_OK && column ? column->ints : NULL;
+  *values_out = status == TK_OK && column ? column->ints : (struct tk_ints){0};
   return status;
 }
 
@@ -35,7 +35,7 @@ enum tk_status tk_int_value(struct tk_reader *reader, const struct tk_segment *s
                             struct tk_error *error) {
   const struct tk_column *column;
   enum tk_status status = column_of_value(reader, segment, number, index, &column, error);
-  *value_out = status == TK_OK && column ? column->ints[index] : 0;
+  *value_out = status == TK_OK && column ? tk_ints_at(column->ints, index) : 0;
   return status;
 }
 
@@ -95,13 +95,13 @@ static enum tk_status find_trace_text(struct tk_reader *reader, const struct tk_
   uint32_t begin = 0, end = count;
   while (begin < end) {
     uint32_t middle = begin + (end - begin) / 2;
-    if (rows->ints[middle] < trace_index) {
+    if (tk_ints_at(rows->ints, middle) < trace_index) {
       begin = middle + 1;
     } else {
       end = middle;
     }
   }
-  if (begin == count || rows->ints[begin] != trace_index) return TK_OK;
+  if (begin == count || tk_ints_at(rows->ints, begin) != trace_index) return TK_OK;
   return tk_text_value(reader, segment, TK_COL_TRACE_TEXT, begin, text_out, error);
 }
 
@@ -145,10 +145,11 @@ enum tk_status tk_attribute_value(struct tk_reader *reader, const struct tk_segm
   status = tk_reader_values(reader, segment, index, at, at + 1, &column, error);
   if (status != TK_OK) return status;
   if (column->kind == TK_COLUMN_INT) {
+    const int64_t integer = tk_ints_at(column->ints, at);
     if (type == TK_VALUE_DOUBLE) {
-      memcpy(&value_out->as.real, &column->ints[at], sizeof value_out->as.real);
+      memcpy(&value_out->as.real, &integer, sizeof value_out->as.real);
     } else {
-      value_out->as.integer = column->ints[at];
+      value_out->as.integer = integer;
     }
     return TK_OK;
   }

@@ -9,15 +9,10 @@
 #include "store/segment.h"
 #include "store/sqlite_api.h"
 
-/** The per-row INT column `number` for the rows of `granule` (or TK_ALL), as an array indexed by
- * row; *values_out is NULL when all values are 0. */
+/** The per-row INT column `number` for the rows of `granule` (or TK_ALL), indexed by row. */
 enum tk_status tk_row_ints(struct tk_reader *reader, const struct tk_segment *segment,
                            enum tk_column_number number, uint32_t granule,
-                           const int64_t **values_out, struct tk_error *error);
-
-static inline int64_t tk_int_at(const int64_t *values, uint32_t index) {
-  return values ? values[index] : 0;
-}
+                           struct tk_ints *values_out, struct tk_error *error);
 
 /** Value `index` of a per-trace, per-event or per-link INT, TEXT or FIXED column; 0, "" or zero
  * bytes where the column is not stored. */

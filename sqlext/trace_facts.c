@@ -67,7 +67,8 @@ static enum tk_status learn_times(struct tk_trace_facts *trace, struct tk_error 
   trace->end = INT64_MIN;
   for (uint32_t p = 0; p < trace->part_count; p++) {
     const struct tk_trace_part *part = &trace->parts[p];
-    const int64_t *starts, *durations;
+    const int64_t *starts;
+    struct tk_ints durations;
     enum tk_status status =
         tk_reader_starts(trace->reader, part->segment, part->granule, &starts, error);
     if (status == TK_OK) {
@@ -76,7 +77,7 @@ static enum tk_status learn_times(struct tk_trace_facts *trace, struct tk_error 
     }
     if (status != TK_OK) return status;
     for (uint32_t row = part->first_row; row < part->end_row; row++) {
-      const int64_t end = (int64_t)((uint64_t)starts[row] + (uint64_t)tk_int_at(durations, row));
+      const int64_t end = (int64_t)((uint64_t)starts[row] + (uint64_t)tk_ints_at(durations, row));
       if (starts[row] < trace->start) trace->start = starts[row];
       if (end > trace->end) trace->end = end;
     }
@@ -93,12 +94,12 @@ enum tk_status tk_trace_sum(struct tk_trace_facts *trace, enum tk_column_number 
   *sum_out = 0;
   for (uint32_t p = 0; p < trace->part_count; p++) {
     const struct tk_trace_part *part = &trace->parts[p];
-    const int64_t *values;
+    struct tk_ints values;
     enum tk_status status =
         tk_row_ints(trace->reader, part->segment, number, part->granule, &values, error);
     if (status != TK_OK) return status;
-    for (uint32_t row = part->first_row; values && row < part->end_row; row++) {
-      *sum_out = (int64_t)((uint64_t)*sum_out + (uint64_t)values[row]);
+    for (uint32_t row = part->first_row; row < part->end_row; row++) {
+      *sum_out = (int64_t)((uint64_t)*sum_out + (uint64_t)tk_ints_at(values, row));
     }
   }
   return TK_OK;
@@ -108,13 +109,13 @@ static enum tk_status learn_errors(struct tk_trace_facts *trace, struct tk_error
   trace->error_count = 0;
   for (uint32_t p = 0; p < trace->part_count; p++) {
     const struct tk_trace_part *part = &trace->parts[p];
-    const int64_t *statuses;
+    struct tk_ints statuses;
     if (part->segment->summary.error_count == 0) continue;
     enum tk_status status = tk_row_ints(trace->reader, part->segment, TK_COL_STATUS_CODE,
                                         part->granule, &statuses, error);
     if (status != TK_OK) return status;
-    for (uint32_t row = part->first_row; statuses && row < part->end_row; row++) {
-      trace->error_count += statuses[row] == TK_STATUS_ERROR;
+    for (uint32_t row = part->first_row; row < part->end_row; row++) {
+      trace->error_count += tk_ints_at(statuses, row) == TK_STATUS_ERROR;
     }
   }
   return TK_OK;
@@ -129,7 +130,8 @@ static enum tk_status learn_root(struct tk_trace_facts *trace, struct tk_error *
   trace->root_count = 0;
   for (uint32_t p = 0; p < trace->part_count; p++) {
     const struct tk_trace_part *part = &trace->parts[p];
-    const int64_t *starts, *depths;
+    const int64_t *starts;
+    struct tk_ints depths;
     enum tk_status status;
     if ((status = tk_reader_starts(reader, part->segment, part->granule, &starts, error)) !=
             TK_OK ||
@@ -139,7 +141,7 @@ static enum tk_status learn_root(struct tk_trace_facts *trace, struct tk_error *
     }
     for (uint32_t row = part->first_row; row < part->end_row; row++) {
       const uint8_t *parent_id;
-      if (tk_int_at(depths, row) != 0) continue;
+      if (tk_ints_at(depths, row) != 0) continue;
       status = tk_reader_external_parent(reader, part->segment, row, &parent_id, error);
       if (status != TK_OK) return status;
       if (parent_id) continue;
@@ -246,13 +248,13 @@ static enum tk_status count_orphans(struct tk_trace_facts *trace, struct id_set 
   struct tk_reader *reader = trace->reader;
   for (uint32_t p = 0; p < trace->part_count; p++) {
     const struct tk_trace_part *part = &trace->parts[p];
-    const int64_t *depths;
+    struct tk_ints depths;
     enum tk_status status =
         tk_row_ints(reader, part->segment, TK_COL_DEPTH, part->granule, &depths, error);
     for (uint32_t row = part->first_row; row < part->end_row && status == TK_OK; row++) {
       const uint8_t *parent_id;
       uint64_t id;
-      if (tk_int_at(depths, row) != 0) continue;
+      if (tk_ints_at(depths, row) != 0) continue;
       status = tk_reader_external_parent(reader, part->segment, row, &parent_id, error);
       if (status != TK_OK || !parent_id) continue;
       if (!set->ids) status = collect_ids(trace, set, error);
@@ -297,13 +299,14 @@ enum tk_status tk_trace_learn(struct tk_trace_facts *trace, enum tk_trace_knowle
 static enum tk_status find_depth(struct tk_trace_facts *trace, int64_t *depth_out,
                                  struct tk_error *error) {
   const struct tk_trace_part *part = &trace->parts[0];
-  const int64_t *depths;
+  struct tk_ints depths;
   enum tk_status status =
       tk_row_ints(trace->reader, part->segment, TK_COL_DEPTH, part->granule, &depths, error);
   *depth_out = 0;
   if (status != TK_OK) return status;
-  for (uint32_t row = part->first_row; depths && row < part->end_row; row++) {
-    if (depths[row] > *depth_out) *depth_out = depths[row];
+  for (uint32_t row = part->first_row; row < part->end_row; row++) {
+    const int64_t depth = tk_ints_at(depths, row);
+    if (depth > *depth_out) *depth_out = depth;
   }
   return TK_OK;
 }

@@ -161,13 +161,14 @@ static enum tk_status order_spans(struct tree_cursor *cursor, struct tk_error *e
     if (parent != TK_NO_PARENT) has_child[parent] = 1;
   }
   find_limits(cursor);
-  return tk_tree_sweep_run(&(struct tk_tree_sweep){.starts = starts,
-                                                   .durations = durations,
-                                                   .parents = cursor->order.parents,
-                                                   .end = cursor->count,
-                                                   .child_counts = cursor->child_counts,
-                                                   .self_times = cursor->self_times},
-                           error);
+  return tk_tree_sweep_run(
+      &(struct tk_tree_sweep){.starts = starts,
+                              .durations = {.values = durations, .width = sizeof *durations},
+                              .parents = cursor->order.parents,
+                              .end = cursor->count,
+                              .child_counts = cursor->child_counts,
+                              .self_times = cursor->self_times},
+      error);
 }
 
 static enum tk_status gather_trace(struct tree_cursor *cursor, struct tk_text id_text,

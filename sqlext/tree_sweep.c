@@ -8,7 +8,7 @@
 #include "store/sqlite_api.h"
 
 static int64_t duration_of(const struct tk_tree_sweep *sweep, uint32_t row) {
-  return sweep->durations ? sweep->durations[row] : 0;
+  return tk_ints_at(sweep->durations, row);
 }
 
 /* Takes from the parent's self time what `row` covers beyond its earlier siblings. `covered` is the

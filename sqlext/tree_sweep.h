@@ -4,14 +4,15 @@
 
 #include <stdint.h>
 
+#include "store/ints.h"
 #include "tracekeep/status.h"
 
 /** Rows [begin, end) of arrays that are indexed by row: whole traces, parents before their
  * children, siblings by start. */
 struct tk_tree_sweep {
-  const int64_t *starts;    /**< unix ns, unsigned */
-  const int64_t *durations; /**< NULL: all 0 */
-  const uint32_t *parents;  /**< row of the parent; anything that is no earlier row: none */
+  const int64_t *starts; /**< unix ns, unsigned */
+  struct tk_ints durations;
+  const uint32_t *parents; /**< row of the parent; anything that is no earlier row: none */
   uint32_t begin, end;
   uint32_t *child_counts; /**< out */
   int64_t *self_times;    /**< out: duration without what direct children cover; never negative */

@@ -167,10 +167,11 @@ static enum tk_status check_range(const struct tk_segment_column *column,
                                   const struct tk_column *values, int64_t segment_id,
                                   struct tk_error *error) {
   if (column->kind != TK_COLUMN_INT || column->in_extras || column->value_count == 0) return TK_OK;
-  int64_t least = values->ints[0], greatest = values->ints[0];
+  int64_t least = tk_ints_at(values->ints, 0), greatest = least;
   for (uint32_t i = 1; i < column->value_count; i++) {
-    if (values->ints[i] < least) least = values->ints[i];
-    if (values->ints[i] > greatest) greatest = values->ints[i];
+    const int64_t value = tk_ints_at(values->ints, i);
+    if (value < least) least = value;
+    if (value > greatest) greatest = value;
   }
   if (least == column->int_min && greatest == column->int_max) return TK_OK;
   return tk_corrupt(error,

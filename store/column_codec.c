@@ -16,6 +16,7 @@ struct tk_column_state {
   uint32_t joined; /* granules a block */
   uint32_t block_count;
   struct tk_int_stream stream;       /* INT: values; dictionary: codes */
+  struct tk_int_range range;         /* of these */
   struct tk_text_list list;          /* texts without a dictionary */
   struct tk_text_block *text_blocks; /* decoded ones of `list` */
   size_t decoded_bytes;              /* of texts, dictionary included */
@@ -63,6 +64,16 @@ static enum tk_status read_blocks(struct tk_column *column, struct tk_byte_reade
   return TK_OK;
 }
 
+/* As many as the column has values, of the range in the state. */
+static enum tk_status allocate_ints(struct tk_column *column, struct tk_ints *ints,
+                                    struct tk_error *error) {
+  struct tk_ints made = tk_ints_of_range(column->state->range);
+  if (made.width > 0) made.values = allocate(column, column->value_count, made.width);
+  if (made.width > 0 && !made.values) return tk_nomem(error);
+  *ints = made;
+  return TK_OK;
+}
+
 static enum tk_status open_ints(struct tk_column *column, struct tk_byte_reader *reader,
                                 struct tk_error *error) {
   struct tk_column_state *state = column->state;
@@ -72,8 +83,7 @@ static enum tk_status open_ints(struct tk_column *column, struct tk_byte_reader 
     return tk_corrupt(error, "encoding and layout disagree");
   }
   column->memory_bytes += state->stream.memory_bytes;
-  column->ints = allocate(column, column->value_count, sizeof *column->ints);
-  return column->ints ? TK_OK : tk_nomem(error);
+  return allocate_ints(column, &column->ints, error);
 }
 
 static enum tk_status check_dictionary(const struct tk_column *column, struct tk_error *error) {
@@ -118,8 +128,8 @@ static enum tk_status open_dictionary(struct tk_column *column, struct tk_byte_r
   status = tk_int_stream_open(&state->stream, reader, state->block_count, error);
   if (status != TK_OK) return status;
   column->memory_bytes += state->stream.memory_bytes;
-  column->codes = allocate(column, column->value_count, sizeof *column->codes);
-  return column->codes ? TK_OK : tk_nomem(error);
+  state->range = (struct tk_int_range){0, (int64_t)column->dictionary_count - 1};
+  return allocate_ints(column, &column->codes, error);
 }
 
 static enum tk_status open_list(struct tk_column *column, struct tk_byte_reader *reader,
@@ -188,8 +198,10 @@ static enum tk_status open_body(struct tk_column *column, struct tk_byte_reader 
 
 enum tk_status tk_column_open(struct tk_column *column, const uint8_t *chunk, size_t chunk_size,
                               enum tk_column_kind expected_kind, uint32_t expected_count,
-                              const struct tk_granules *granules, struct tk_error *error) {
+                              const struct tk_granules *granules, const struct tk_int_range *range,
+                              struct tk_error *error) {
   static const struct tk_granules no_granules = {0};
+  static const struct tk_int_range any = {INT64_MIN, INT64_MAX};
   struct tk_column opened = {0};
   struct tk_byte_reader reader;
   enum tk_status status;
@@ -198,7 +210,7 @@ enum tk_status tk_column_open(struct tk_column *column, const uint8_t *chunk, si
   tk_byte_reader_init(&reader, chunk, chunk_size);
   opened.state = allocate(&opened, 1, sizeof *opened.state);
   if (!opened.state) return tk_nomem(error);
-  *opened.state = (struct tk_column_state){0};
+  *opened.state = (struct tk_column_state){.range = range ? *range : any};
   status = read_head(&opened, &reader, expected_kind, expected_count, error);
   if (status != TK_OK) goto done;
   status = copy_granules(&opened, granules ? granules : &no_granules, error);
@@ -228,8 +240,8 @@ void tk_column_close(struct tk_column *column) {
     tk_text_list_close(&state->list);
     sqlite3_free(state);
   }
-  sqlite3_free(column->ints);
-  sqlite3_free(column->codes);
+  sqlite3_free(column->ints.values);
+  sqlite3_free(column->codes.values);
   sqlite3_free(column->texts);
   sqlite3_free(column->dictionary_ends);
   sqlite3_free(column->dictionary_bytes);
@@ -238,13 +250,6 @@ void tk_column_close(struct tk_column *column) {
 }
 
 /* ---- decoding ---- */
-
-static enum tk_status decode_ints(struct tk_column *column, uint32_t block, uint32_t begin,
-                                  uint32_t count, struct tk_error *error) {
-  /* An int64_t may be written through its unsigned counterpart. */
-  return tk_int_stream_decode(&column->state->stream, block, count,
-                              (uint64_t *)(column->ints + begin), error);
-}
 
 static enum tk_status decode_texts(struct tk_column *column, uint32_t block, uint32_t begin,
                                    uint32_t count, struct tk_error *error) {
@@ -279,10 +284,11 @@ static enum tk_status decode_block(struct tk_column *column, uint32_t block,
   enum tk_status status = TK_OK;
 
   if (count > 0 && column->kind == TK_COLUMN_INT) {
-    status = decode_ints(column, block, begin, count, error);
+    status = tk_int_stream_decode_to(&state->stream, block, count, &column->ints, state->range,
+                                     begin, "a value is out of range", error);
   } else if (count > 0 && column->has_dictionary) {
-    status = tk_int_stream_decode_codes(&state->stream, block, count, column->dictionary_count,
-                                        column->codes + begin, error);
+    status = tk_int_stream_decode_to(&state->stream, block, count, &column->codes, state->range,
+                                     begin, "code without an entry", error);
   } else if (count > 0) {
     status = decode_texts(column, block, begin, count, error);
   }

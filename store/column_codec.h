@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "store/byte_writer.h"
+#include "store/ints.h"
 #include "tracekeep/span.h"
 #include "tracekeep/status.h"
 
@@ -60,8 +61,8 @@ void tk_column_encode_fixed(struct tk_byte_writer *out, const uint8_t *values, u
  * untrusted: whatever they are, the result is TK_OK or TK_CORRUPT, within bounded memory (at most
  * TK_MAX_DECODED_BYTES a column) and without undefined behaviour.
  *
- * INT:   ints[i].
- * TEXT:  with a dictionary (has_dictionary): codes[i] indexes it; entry c is
+ * INT:   tk_ints_at(ints, i).
+ * TEXT:  with a dictionary (has_dictionary): tk_ints_at(codes, i) indexes it; entry c is
  *        dictionary_bytes[dictionary_ends[c-1] .. dictionary_ends[c]) (0 for c == 0), entries are
  *        distinct and sorted by memcmp then length, so that codes compare as the texts do.
  *        Otherwise texts[i] are views into the column's own memory.
@@ -72,8 +73,8 @@ struct tk_column {
   bool has_dictionary;
   uint32_t value_count;
   uint32_t width; /**< FIXED: bytes per value */
-  int64_t *ints;
-  uint32_t *codes;
+  struct tk_ints ints;
+  struct tk_ints codes;
   struct tk_text *texts;
   uint32_t dictionary_count;
   uint32_t *dictionary_ends;
@@ -87,11 +88,13 @@ struct tk_column {
 #define TK_MAX_DECODED_BYTES ((size_t)1 << 30)
 
 /** `chunk` stays borrowed until tk_column_close. `granules` is copied. `expected_kind`,
- * `expected_count`: what the directory says; a chunk that disagrees is corrupt. On failure *column
- * is zeroed. Error texts name no segment: the caller prefixes it. */
+ * `expected_count`, `range` (INT; NULL: any): what the directory says; a chunk that disagrees is
+ * corrupt, if about the range then when that is found while decoding. On failure *column is zeroed.
+ * Error texts name no segment: the caller prefixes it. */
 enum tk_status tk_column_open(struct tk_column *column, const uint8_t *chunk, size_t chunk_size,
                               enum tk_column_kind expected_kind, uint32_t expected_count,
-                              const struct tk_granules *granules, struct tk_error *error);
+                              const struct tk_granules *granules, const struct tk_int_range *range,
+                              struct tk_error *error);
 
 /** Makes granule `granule` readable, and perhaps neighbours that are stored together with it; does
  * nothing if it is already. */
@@ -112,9 +115,14 @@ static inline struct tk_text tk_column_dictionary_entry(const struct tk_column *
   return entry;
 }
 
+/** Code of value `i` of a column with a dictionary. */
+static inline uint32_t tk_column_code(const struct tk_column *column, uint32_t i) {
+  return (uint32_t)tk_ints_at(column->codes, i);
+}
+
 /** Text of value `i`, whose granule must have been decoded. */
 static inline struct tk_text tk_column_text(const struct tk_column *column, uint32_t i) {
-  return column->has_dictionary ? tk_column_dictionary_entry(column, column->codes[i])
+  return column->has_dictionary ? tk_column_dictionary_entry(column, tk_column_code(column, i))
                                 : column->texts[i];
 }
 

@@ -392,66 +392,67 @@ enum tk_status tk_int_stream_decode(const struct tk_int_stream *stream, uint32_t
   return TK_OK;
 }
 
-/* ---- codes ---- */
+/* ---- narrow arrays ---- */
 
-/* Without a comparison for each: the highest bit of `limit - 1 - code` is set if the code is not
- * below the limit, or else that of the code itself, limits being far below 2^31. */
-static enum tk_status check_codes(const uint32_t *codes, uint32_t count, uint32_t limit,
-                                  struct tk_error *error) {
-  uint32_t bad = limit == 0 || limit > INT32_MAX ? (uint32_t)1 << 31 : 0;
-  for (uint32_t i = 0; i < count; i++) bad |= (limit - 1 - codes[i]) | codes[i];
-  return bad >> 31 ? tk_corrupt(error, "code without an entry") : TK_OK;
+/* Whether a block is one byte plane that can be the array, but for `*shift` to be added. */
+static bool is_narrow_plane(const struct tk_int_stream *stream, const struct tk_ints *ints,
+                            struct tk_int_range range, uint64_t *shift) {
+  *shift = stream->base - (uint64_t)range.min;
+  return stream->layout == TK_INT_PLANES && stream->transform == 0 && stream->step == 1 &&
+         stream->byte_count == 1 && ints->width == 1 && *shift <= UINT8_MAX;
 }
 
-/* Most codes are one or two byte planes, which need no detour over 64 bits. */
-static enum tk_status decode_code_planes(const struct tk_int_stream *stream, uint32_t block,
-                                         uint32_t count, uint32_t *codes, struct tk_error *error) {
-  struct tk_byte_reader reader = block_reader(stream, block);
-  uint8_t *plane = sqlite3_malloc64(count);
-  if (!plane) return tk_nomem(error);
-  enum tk_status status = tk_unpack_bytes(&reader, plane, count, error);
-  if (status == TK_OK) {
-    uint32_t base = (uint32_t)stream->base;
-    for (uint32_t i = 0; i < count; i++) codes[i] = plane[i] + base;
+/* False if a value is not in the range. */
+static bool shift_plane(uint8_t *values, uint32_t count, uint32_t shift, uint32_t span) {
+  uint32_t seen = 0;
+  if (shift == 0) {
+    uint8_t most = 0;
+    for (uint32_t i = 0; i < count; i++) most = values[i] > most ? values[i] : most;
+    return most <= span;
   }
-  if (status == TK_OK && stream->byte_count == 2) {
-    status = tk_unpack_bytes(&reader, plane, count, error);
-    if (status == TK_OK) {
-      for (uint32_t i = 0; i < count; i++) codes[i] += (uint32_t)plane[i] << 8;
-    }
-  }
-  sqlite3_free(plane);
-  if (status == TK_OK && !tk_byte_reader_finished(&reader)) {
-    status = tk_corrupt(error, "block has a wrong size");
-  }
-  return status;
-}
-
-static enum tk_status narrow_codes(const uint64_t *wide, uint32_t count, uint32_t *codes,
-                                   struct tk_error *error) {
-  uint64_t seen = 0;
   for (uint32_t i = 0; i < count; i++) {
-    seen |= wide[i];
-    codes[i] = (uint32_t)wide[i];
+    const uint32_t offset = values[i] + shift;
+    seen |= span - offset; /* the highest bit: offset is greater */
+    values[i] = (uint8_t)offset;
   }
-  return seen <= UINT32_MAX ? TK_OK : tk_corrupt(error, "code without an entry");
+  return seen >> 31 == 0;
 }
 
-enum tk_status tk_int_stream_decode_codes(const struct tk_int_stream *stream, uint32_t block,
-                                          uint32_t count, uint32_t limit, uint32_t *codes,
-                                          struct tk_error *error) {
-  enum tk_status status = TK_OK;
+static enum tk_status decode_plane(const struct tk_int_stream *stream, uint32_t block,
+                                   uint32_t count, uint8_t *values, struct tk_error *error) {
+  struct tk_byte_reader reader = block_reader(stream, block);
+  enum tk_status status = tk_unpack_bytes(&reader, values, count, error);
+  if (status != TK_OK || tk_byte_reader_finished(&reader)) return status;
+  return tk_corrupt(error, "block has a wrong size");
+}
+
+enum tk_status tk_int_stream_decode_to(const struct tk_int_stream *stream, uint32_t block,
+                                       uint32_t count, const struct tk_ints *ints,
+                                       struct tk_int_range range, uint32_t begin, const char *fault,
+                                       struct tk_error *error) {
+  enum tk_status status;
+  uint64_t shift;
+  bool within = true;
+
   if (block >= stream->block_count) return tk_corrupt(error, "no block %u", block);
   if (count == 0) return TK_OK;
-  if (stream->layout == TK_INT_PLANES && stream->transform == 0 && stream->step == 1 &&
-      stream->base <= UINT32_MAX / 2 && stream->byte_count <= 2) {
-    status = decode_code_planes(stream, block, count, codes, error);
+  if (ints->width == 8) { /* an int64_t may be written through its unsigned counterpart */
+    uint64_t *values = (uint64_t *)ints->values + begin;
+    status = tk_int_stream_decode(stream, block, count, values, error);
+    within = status != TK_OK || tk_ints_are_within(range, (const int64_t *)values, count);
+  } else if (is_narrow_plane(stream, ints, range, &shift)) {
+    uint8_t *values = (uint8_t *)ints->values + begin;
+    status = decode_plane(stream, block, count, values, error);
+    within = status != TK_OK ||
+             shift_plane(values, count, (uint32_t)shift, (uint32_t)(range.max - range.min));
   } else {
     uint64_t *wide = sqlite3_malloc64((sqlite3_uint64)count * sizeof *wide);
     if (!wide) return tk_nomem(error);
     status = tk_int_stream_decode(stream, block, count, wide, error);
-    if (status == TK_OK) status = narrow_codes(wide, count, codes, error);
+    within = status != TK_OK || tk_ints_store(ints, range, begin, (const int64_t *)wide, count);
     sqlite3_free(wide);
   }
-  return status == TK_OK ? check_codes(codes, count, limit, error) : status;
+  if (within) return status;
+  return tk_corrupt(error, "%s: not from %lld to %lld", fault, (long long)range.min,
+                    (long long)range.max);
 }

@@ -11,6 +11,7 @@
 #include "store/byte_reader.h"
 #include "store/byte_writer.h"
 #include "store/column_codec.h"
+#include "store/ints.h"
 #include "tracekeep/status.h"
 
 /** How a stream's normalised values are laid out. Stored. */
@@ -54,10 +55,12 @@ enum tk_status tk_int_stream_open(struct tk_int_stream *stream, struct tk_byte_r
 enum tk_status tk_int_stream_decode(const struct tk_int_stream *stream, uint32_t block,
                                     uint32_t count, uint64_t *values, struct tk_error *error);
 
-/** As tk_int_stream_decode, for values that must be below `limit`, itself below 2^31: codes. */
-enum tk_status tk_int_stream_decode_codes(const struct tk_int_stream *stream, uint32_t block,
-                                          uint32_t count, uint32_t limit, uint32_t *codes,
-                                          struct tk_error *error);
+/** As tk_int_stream_decode, to `ints` from index `begin` on, which is as tk_ints_of_range(range)
+ * says. `fault` is what is wrong with values that are not in the range. */
+enum tk_status tk_int_stream_decode_to(const struct tk_int_stream *stream, uint32_t block,
+                                       uint32_t count, const struct tk_ints *ints,
+                                       struct tk_int_range range, uint32_t begin, const char *fault,
+                                       struct tk_error *error);
 
 void tk_int_stream_close(struct tk_int_stream *stream);
 

@@ -686,15 +686,15 @@ static enum tk_status find_rows(struct tk_reader *reader, const struct tk_segmen
                                 struct tk_trace_place *place, struct tk_error *error) {
   const uint32_t granule = granule_of_trace(segment, place->trace_index);
   const struct tk_row_range rows = tk_segment_rows_of(segment, granule);
-  const int64_t *counts;
+  struct tk_ints counts;
   enum tk_status status =
       tk_segment_row_ints(reader, segment, TK_COL_TRACE_ROWS, granule, &counts, error);
   if (status != TK_OK) return status;
   uint64_t first = rows.begin;
   for (uint32_t t = segment->granule_first_trace[granule]; t < place->trace_index; t++) {
-    first += (uint64_t)counts[t];
+    first += (uint64_t)tk_ints_at(counts, t);
   }
-  const uint64_t count = (uint64_t)counts[place->trace_index];
+  const uint64_t count = (uint64_t)tk_ints_at(counts, place->trace_index);
   if (count == 0 || first > rows.end || count > rows.end - first) {
     status = tk_corrupt(error, "rows of traces do not add up to their granule");
     return tk_segment_blame(segment, TK_NO_COLUMN, status, error);

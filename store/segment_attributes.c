@@ -70,18 +70,23 @@ static enum tk_status prepare_value_index(const struct tk_segment *segment, uint
 
 struct index_inputs {
   uint32_t column;
-  const int64_t *keyset_codes; /* NULL: all 0 */
-  const uint32_t *items;       /* in_extras: the item of each value */
+  struct tk_ints keyset_codes;
+  const uint32_t *items; /* in_extras: the item of each value */
   uint32_t value_count;
 };
 
 /* Branch-free: UINT32_MAX is what `position | (0 - 1)` gives. */
-static uint32_t index_values(const uint8_t *in_keyset, const int64_t *codes, uint32_t begin,
+static uint32_t index_values(const uint8_t *in_keyset, struct tk_ints codes, uint32_t begin,
                              uint32_t end, uint32_t position, uint32_t *value_index) {
-  for (uint32_t i = begin; i < end; i++) {
-    const uint32_t has = in_keyset[codes ? codes[i] : 0];
-    value_index[i] = position | (has - 1);
-    position += has;
+  int64_t batch[256];
+  for (uint32_t first = begin; first < end; first += 256) {
+    const uint32_t count = end - first < 256 ? end - first : 256;
+    tk_ints_read(codes, first, count, batch);
+    for (uint32_t i = 0; i < count; i++) {
+      const uint32_t has = in_keyset[batch[i]];
+      value_index[first + i] = position | (has - 1);
+      position += has;
+    }
   }
   return position;
 }
@@ -148,14 +153,14 @@ static enum tk_status fill_extra_index(struct tk_segment_state *state, void *con
 }
 
 static enum tk_status load_keyset_codes(struct tk_reader *reader, const struct tk_segment *segment,
-                                        uint8_t scope, uint32_t granule, const int64_t **codes_out,
+                                        uint8_t scope, uint32_t granule, struct tk_ints *codes_out,
                                         struct tk_error *error) {
   if (scope == TK_SCOPE_SPAN) {
     return tk_segment_row_ints(reader, segment, TK_COL_KEYSET, granule, codes_out, error);
   }
   const uint32_t index = segment->fixed[scope_columns[scope].keyset];
   const struct tk_column *column = NULL;
-  *codes_out = NULL;
+  *codes_out = (struct tk_ints){0};
   if (index == TK_NO_COLUMN) return TK_OK;
   enum tk_status status = tk_reader_values(reader, segment, index, 0,
                                            segment->columns[index].value_count, &column, error);
@@ -256,7 +261,7 @@ static enum tk_status allocate_column(struct collector *collector, uint32_t inde
   if (column->kind == TK_COLUMN_TEXT) {
     target->texts = values;
   } else {
-    target->ints = values;
+    target->ints = (struct tk_ints){.values = values, .width = sizeof(int64_t)};
   }
   return TK_OK;
 }
@@ -300,10 +305,10 @@ static enum tk_status collect_value(struct collector *collector, uint32_t item,
   struct tk_column *target = &collector->made.columns[index];
   if (target->texts) {
     if (!keep_text(collector, value, &target->texts[at])) return tk_nomem(collector->error);
-  } else if (target->ints && value->type == TK_VALUE_DOUBLE) {
-    memcpy(&target->ints[at], &value->as.real, sizeof target->ints[at]);
-  } else if (target->ints) {
-    target->ints[at] = value->as.integer;
+  } else if (target->ints.values && value->type == TK_VALUE_DOUBLE) {
+    memcpy((int64_t *)target->ints.values + at, &value->as.real, sizeof value->as.real);
+  } else if (target->ints.values) {
+    ((int64_t *)target->ints.values)[at] = value->as.integer;
   }
   collector->made.items[index][at] = item;
   collector->filled[index]++;
@@ -344,7 +349,7 @@ static enum tk_status collect(struct collector *collector, const struct tk_colum
     collector->total_bytes += tk_column_text(texts, i).size;
   }
   for (uint32_t i = 0; status == TK_OK && rows && i < rows->value_count; i++) {
-    status = collect_item(collector, (uint32_t)rows->ints[i], tk_column_text(texts, i));
+    status = collect_item(collector, (uint32_t)tk_ints_at(rows->ints, i), tk_column_text(texts, i));
   }
   if (status == TK_OK) status = check_collected(collector);
   tk_arena_reset(&collector->scratch);

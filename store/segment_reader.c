@@ -272,18 +272,71 @@ static uint32_t expected_width(uint16_t number) {
   return number == TK_COL_TRACE_ID || number == TK_COL_LINK_TRACE_ID ? 16 : 8;
 }
 
+static uint32_t at_least_one(uint32_t count) {
+  return count ? count : 1; /* without keysets the code 0 means "no attributes" */
+}
+
+/* What values of an INT column have to be below, because others index by them; 0: anything goes. */
+static uint32_t value_limit(const struct tk_segment *segment, uint16_t number) {
+  switch (number) {
+    case TK_COL_TRACE_ROWS:
+      return segment->summary.span_count + 1;
+    case TK_COL_DEPTH:
+    case TK_COL_PARENT_ROW:
+    case TK_COL_EXTRA_ROW:
+    case TK_COL_RESIDUAL_ROW:
+      return segment->summary.span_count;
+    case TK_COL_RESOURCE:
+      return segment->resource_count;
+    case TK_COL_SCOPE:
+      return segment->scope_count;
+    case TK_COL_KEYSET:
+      return at_least_one(segment->keysets[TK_SCOPE_SPAN].count);
+    case TK_COL_EVENT_KEYSET:
+      return at_least_one(segment->keysets[TK_SCOPE_EVENT].count);
+    case TK_COL_LINK_KEYSET:
+      return at_least_one(segment->keysets[TK_SCOPE_LINK].count);
+    case TK_COL_EVENT_COUNT:
+      return segment->summary.event_count + 1;
+    case TK_COL_LINK_COUNT:
+      return segment->summary.link_count + 1;
+    case TK_COL_TRACE_TEXT_ROW:
+      return segment->summary.trace_count;
+    case TK_COL_EVENT_EXTRA_ROW:
+    case TK_COL_EVENT_RESIDUAL_ROW:
+      return segment->summary.event_count;
+    case TK_COL_LINK_EXTRA_ROW:
+    case TK_COL_LINK_RESIDUAL_ROW:
+      return segment->summary.link_count;
+    default:
+      return 0;
+  }
+}
+
+/* That no value is beyond its limit follows from the range that decoding checks. */
+static enum tk_status check_limit(const struct tk_segment *segment, uint32_t index,
+                                  struct tk_error *error) {
+  const struct tk_segment_column *column = &segment->columns[index];
+  const uint64_t limit = value_limit(segment, column->number);
+  if (column->kind != TK_COLUMN_INT || limit == 0 || column->value_count == 0) return TK_OK;
+  if (column->int_min >= 0 && (uint64_t)column->int_max < limit) return TK_OK;
+  return tk_corrupt(error, "a value is not below %llu", (unsigned long long)limit);
+}
+
 /* Takes `chunk` over, whatever it returns. */
 static enum tk_status open_chunk(const struct tk_segment *segment, uint32_t index, uint8_t *chunk,
                                  struct tk_error *error) {
   const struct tk_segment_column *column = &segment->columns[index];
   struct tk_column_slot *slot = &segment->state->slots[index];
+  const struct tk_int_range range = {column->int_min, column->int_max};
   struct tk_column_slot opened = {.chunk = chunk};
   enum tk_status status;
 
   if ((status = set_granules(segment, index, &opened, error)) != TK_OK) goto done;
   if ((status = tk_column_open(&opened.column, chunk, column->chunk_size,
                                (enum tk_column_kind)column->kind, column->value_count,
-                               &opened.granules, error)) != TK_OK) {
+                               &opened.granules, &range, error)) != TK_OK ||
+      (status = check_limit(segment, index, error)) != TK_OK) {
     goto done;
   }
   if (column->kind == TK_COLUMN_FIXED && opened.column.width != expected_width(column->number)) {
@@ -353,47 +406,6 @@ enum tk_status tk_segment_open_column(struct tk_reader *reader, const struct tk_
 
 /* ---- decoding ---- */
 
-static uint32_t at_least_one(uint32_t count) {
-  return count ? count : 1; /* without keysets the code 0 means "no attributes" */
-}
-
-/* What values of an INT column have to be below, because others index by them; 0: anything goes. */
-static uint32_t value_limit(const struct tk_segment *segment, uint16_t number) {
-  switch (number) {
-    case TK_COL_TRACE_ROWS:
-      return segment->summary.span_count + 1;
-    case TK_COL_DEPTH:
-    case TK_COL_PARENT_ROW:
-    case TK_COL_EXTRA_ROW:
-    case TK_COL_RESIDUAL_ROW:
-      return segment->summary.span_count;
-    case TK_COL_RESOURCE:
-      return segment->resource_count;
-    case TK_COL_SCOPE:
-      return segment->scope_count;
-    case TK_COL_KEYSET:
-      return at_least_one(segment->keysets[TK_SCOPE_SPAN].count);
-    case TK_COL_EVENT_KEYSET:
-      return at_least_one(segment->keysets[TK_SCOPE_EVENT].count);
-    case TK_COL_LINK_KEYSET:
-      return at_least_one(segment->keysets[TK_SCOPE_LINK].count);
-    case TK_COL_EVENT_COUNT:
-      return segment->summary.event_count + 1;
-    case TK_COL_LINK_COUNT:
-      return segment->summary.link_count + 1;
-    case TK_COL_TRACE_TEXT_ROW:
-      return segment->summary.trace_count;
-    case TK_COL_EVENT_EXTRA_ROW:
-    case TK_COL_EVENT_RESIDUAL_ROW:
-      return segment->summary.event_count;
-    case TK_COL_LINK_EXTRA_ROW:
-    case TK_COL_LINK_RESIDUAL_ROW:
-      return segment->summary.link_count;
-    default:
-      return 0;
-  }
-}
-
 static bool is_sparse_row(uint16_t number) {
   switch (number) {
     case TK_COL_PARENT_ROW:
@@ -413,15 +425,12 @@ static bool is_sparse_row(uint16_t number) {
 static enum tk_status check_values(const struct tk_segment *segment, uint32_t index, uint32_t begin,
                                    uint32_t end, struct tk_error *error) {
   const uint16_t number = segment->columns[index].number;
-  const int64_t *values = segment->state->slots[index].column.ints;
-  const uint64_t limit = value_limit(segment, number);
-  if (limit == 0) return TK_OK;
-  uint64_t too_large = 0;
-  for (uint32_t i = begin; i < end; i++) too_large |= (uint64_t)values[i] >= limit;
-  if (too_large) return tk_corrupt(error, "a value is not below %llu", (unsigned long long)limit);
+  const struct tk_ints values = segment->state->slots[index].column.ints;
   if (!is_sparse_row(number)) return TK_OK;
   for (uint32_t i = begin + 1; i < end; i++) {
-    if (values[i] <= values[i - 1]) return tk_corrupt(error, "entries do not ascend");
+    if (tk_ints_at(values, i) <= tk_ints_at(values, i - 1)) {
+      return tk_corrupt(error, "entries do not ascend");
+    }
   }
   return TK_OK;
 }
@@ -550,10 +559,10 @@ enum tk_status tk_reader_row_column(struct tk_reader *reader, const struct tk_se
 
 enum tk_status tk_segment_row_ints(struct tk_reader *reader, const struct tk_segment *segment,
                                    enum tk_column_number number, uint32_t granule,
-                                   const int64_t **ints_out, struct tk_error *error) {
+                                   struct tk_ints *ints_out, struct tk_error *error) {
   const struct tk_column *column = NULL;
   enum tk_status status = tk_reader_row_column(reader, segment, number, granule, &column, error);
-  *ints_out = status == TK_OK && column ? column->ints : NULL;
+  *ints_out = status == TK_OK && column ? column->ints : (struct tk_ints){0};
   return status;
 }
 

@@ -12,13 +12,18 @@
 
 /* What a granule is derived from; decoded before the segment's mutex is taken. */
 struct inputs {
-  const int64_t *trace_rows;
-  const int64_t *depths;    /* NULL: all 0 */
-  const int64_t *values;    /* of TK_COL_START; NULL: all 0 */
-  const int64_t *durations; /* NULL: all 0 */
+  struct tk_ints trace_rows, depths, durations;
+  struct tk_ints values; /* of TK_COL_START */
+  /* Of the granule at hand: */
+  int64_t *wide_depths, *wide_durations, *wide_values;
+  uint32_t first_row;
   uint32_t *rows_by_depth;  /* scratch, as many as rows of the largest granule */
   uint64_t *times_by_depth; /* scratch, two more than rows */
 };
+
+static uint64_t value_of(struct tk_ints values, uint32_t row) {
+  return (uint64_t)tk_ints_at(values, row);
+}
 
 static uint32_t largest_granule(const struct tk_segment *segment, uint32_t granule) {
   uint32_t largest = 0;
@@ -39,13 +44,13 @@ static enum tk_status check_granule(const struct tk_segment *segment, uint32_t g
 
 /* The traces of a granule, one after another. */
 struct trace_walk {
-  const int64_t *trace_rows;
+  struct tk_ints trace_rows;
   uint32_t trace, end_trace;
   uint32_t begin, end; /* rows of `trace` */
   uint32_t granule_end;
 };
 
-static struct trace_walk start_walk(const struct tk_segment *segment, const int64_t *trace_rows,
+static struct trace_walk start_walk(const struct tk_segment *segment, struct tk_ints trace_rows,
                                     uint32_t granule) {
   struct tk_row_range rows = tk_segment_rows_of(segment, granule);
   struct trace_walk walk = {.trace_rows = trace_rows,
@@ -61,7 +66,7 @@ static struct trace_walk start_walk(const struct tk_segment *segment, const int6
 static bool next_trace(struct trace_walk *walk) {
   walk->trace++;
   if (walk->trace == walk->end_trace) return false;
-  uint64_t rows = (uint64_t)walk->trace_rows[walk->trace];
+  uint64_t rows = (uint64_t)tk_ints_at(walk->trace_rows, walk->trace);
   if (rows == 0 || rows > walk->granule_end - walk->end) return false;
   walk->begin = walk->end;
   walk->end += (uint32_t)rows;
@@ -96,7 +101,7 @@ static enum tk_status fill_parents(struct tk_segment_state *state, void *context
                                    void *data, struct tk_error *error) {
   const struct inputs *inputs = context;
   uint32_t *parents = data;
-  if (!inputs->depths) {
+  if (inputs->depths.width == 0 && inputs->depths.base == 0) {
     struct tk_row_range rows = tk_segment_rows_of(&state->segment, granule);
     memset(parents + rows.begin, 0xFF, (rows.end - rows.begin) * sizeof *parents);
     return TK_OK;
@@ -106,7 +111,7 @@ static enum tk_status fill_parents(struct tk_segment_state *state, void *context
   while (next_trace(&walk)) {
     uint64_t deepest = 0;
     for (uint32_t row = walk.begin; row < walk.end; row++) {
-      const uint64_t depth = (uint64_t)inputs->depths[row];
+      const uint64_t depth = value_of(inputs->depths, row);
       if (depth > deepest) return depth_fault(error, row);
       parents[row] = depth ? latest[depth - 1] : UINT32_MAX;
       latest[depth] = row;
@@ -118,14 +123,10 @@ static enum tk_status fill_parents(struct tk_segment_state *state, void *context
 
 /* ---- starts ---- */
 
-static uint64_t value_of(const int64_t *values, uint32_t row) {
-  return values ? (uint64_t)values[row] : 0;
-}
-
 static void add_to_previous_row(const struct inputs *inputs, const struct trace_walk *walk,
                                 uint64_t reference, uint64_t *starts) {
   for (uint32_t row = walk->begin; row < walk->end; row++) {
-    reference += value_of(inputs->values, row);
+    reference += (uint64_t)inputs->wide_values[row - inputs->first_row];
     starts[row] = reference;
   }
 }
@@ -137,9 +138,10 @@ static enum tk_status add_to_parent(const struct inputs *inputs, const struct tr
   uint64_t deepest = 0;
   start_of[0] = reference;
   for (uint32_t row = walk->begin; row < walk->end; row++) {
-    const uint64_t depth = inputs->depths ? (uint64_t)inputs->depths[row] : 0;
+    const uint64_t depth = (uint64_t)inputs->wide_depths[row - inputs->first_row];
     if (depth > deepest) return depth_fault(error, row);
-    starts[row] = start_of[depth ? depth - 1 : 0] + value_of(inputs->values, row);
+    starts[row] =
+        start_of[depth ? depth - 1 : 0] + (uint64_t)inputs->wide_values[row - inputs->first_row];
     start_of[depth] = starts[row];
     deepest = depth + 1;
   }
@@ -153,11 +155,12 @@ static enum tk_status add_to_sibling(const struct inputs *inputs, const struct t
   uint64_t deepest = 0;
   reference_of[0] = reference;
   for (uint32_t row = walk->begin; row < walk->end; row++) {
-    const uint64_t depth = inputs->depths ? (uint64_t)inputs->depths[row] : 0;
+    const uint64_t depth = (uint64_t)inputs->wide_depths[row - inputs->first_row];
     if (depth > deepest) return depth_fault(error, row);
-    const uint64_t start = reference_of[depth] + value_of(inputs->values, row);
+    const uint64_t start =
+        reference_of[depth] + (uint64_t)inputs->wide_values[row - inputs->first_row];
     starts[row] = start;
-    reference_of[depth] = start + value_of(inputs->durations, row);
+    reference_of[depth] = start + (uint64_t)inputs->wide_durations[row - inputs->first_row];
     reference_of[depth + 1] = start;
     deepest = depth + 1;
   }
@@ -179,15 +182,24 @@ static enum tk_status check_start_range(const struct tk_segment *segment, const 
   return tk_corrupt(error, "start times of granule %u are not what the directory says", granule);
 }
 
+static void widen_inputs(struct inputs *inputs, struct tk_row_range rows) {
+  const uint32_t count = rows.end - rows.begin;
+  inputs->first_row = rows.begin;
+  tk_ints_read(inputs->depths, rows.begin, count, inputs->wide_depths);
+  tk_ints_read(inputs->values, rows.begin, count, inputs->wide_values);
+  tk_ints_read(inputs->durations, rows.begin, count, inputs->wide_durations);
+}
+
 static enum tk_status fill_starts(struct tk_segment_state *state, void *context, uint32_t granule,
                                   void *data, struct tk_error *error) {
   const struct tk_segment *segment = &state->segment;
-  const struct inputs *inputs = context;
+  struct inputs *inputs = context;
   struct trace_walk walk = start_walk(segment, inputs->trace_rows, granule);
   uint64_t *starts = data;
   uint64_t reference = segment->granule_start_min[granule];
   enum tk_status status = TK_OK;
 
+  widen_inputs(inputs, tk_segment_rows_of(segment, granule));
   while (next_trace(&walk)) {
     switch (segment->start_model) {
       case TK_START_PREVIOUS_ROW:
@@ -209,13 +221,28 @@ static enum tk_status fill_starts(struct tk_segment_state *state, void *context,
 
 /* ---- the interface ---- */
 
+static enum tk_status allocate_scratch(struct inputs *inputs, tk_fill_granule *fill, size_t rows,
+                                       struct tk_error *error) {
+  if (fill == fill_parents) {
+    inputs->rows_by_depth = sqlite3_malloc64((rows + 2) * sizeof *inputs->rows_by_depth);
+    if (!inputs->rows_by_depth) return tk_nomem(error);
+  }
+  if (fill == fill_starts) { /* what follows times_by_depth is in the same piece of memory */
+    inputs->times_by_depth = sqlite3_malloc64((4 * rows + 2) * sizeof *inputs->times_by_depth);
+    if (!inputs->times_by_depth) return tk_nomem(error);
+    inputs->wide_depths = (int64_t *)(inputs->times_by_depth + rows + 2);
+    inputs->wide_values = inputs->wide_depths + rows;
+    inputs->wide_durations = inputs->wide_values + rows;
+  }
+  return TK_OK;
+}
+
 /* Decodes the inputs that `fill` needs and has the array filled. */
 static enum tk_status derive(struct tk_reader *reader, const struct tk_segment *segment,
                              uint32_t granule, struct tk_lazy_array *array, size_t item_size,
                              tk_fill_granule *fill, struct tk_error *error) {
   struct inputs inputs = {0};
   enum tk_status status;
-  const size_t depth_limit = (size_t)largest_granule(segment, granule) + 2;
 
   status =
       tk_segment_row_ints(reader, segment, TK_COL_TRACE_ROWS, granule, &inputs.trace_rows, error);
@@ -231,16 +258,11 @@ static enum tk_status derive(struct tk_reader *reader, const struct tk_segment *
   }
   if (status != TK_OK) return status;
 
-  if (fill == fill_parents && inputs.depths) {
-    inputs.rows_by_depth = sqlite3_malloc64(depth_limit * sizeof *inputs.rows_by_depth);
-    if (!inputs.rows_by_depth) return tk_nomem(error);
+  if ((status = allocate_scratch(&inputs, fill, largest_granule(segment, granule), error)) ==
+      TK_OK) {
+    status = tk_lazy_array_fill(segment->state, array, segment->summary.span_count, item_size,
+                                granule, fill, &inputs, error);
   }
-  if (fill == fill_starts && segment->start_model != TK_START_PREVIOUS_ROW) {
-    inputs.times_by_depth = sqlite3_malloc64(depth_limit * sizeof *inputs.times_by_depth);
-    if (!inputs.times_by_depth) return tk_nomem(error);
-  }
-  status = tk_lazy_array_fill(segment->state, array, segment->summary.span_count, item_size,
-                              granule, fill, &inputs, error);
   sqlite3_free(inputs.rows_by_depth);
   sqlite3_free(inputs.times_by_depth);
   return tk_segment_blame(segment, TK_NO_COLUMN, status, error);
@@ -284,7 +306,7 @@ enum tk_status tk_reader_traces(struct tk_reader *reader, const struct tk_segmen
 
 /* ---- arrays over the whole segment ---- */
 
-static enum tk_status sum_trace_rows(const struct tk_segment *segment, const int64_t *counts,
+static enum tk_status sum_trace_rows(const struct tk_segment *segment, struct tk_ints counts,
                                      uint32_t *trace_rows, struct tk_error *error) {
   for (uint32_t g = 0; g < segment->rows.count; g++) {
     struct trace_walk walk = start_walk(segment, counts, g);
@@ -296,7 +318,7 @@ static enum tk_status sum_trace_rows(const struct tk_segment *segment, const int
   return TK_OK;
 }
 
-static enum tk_status know_trace_rows(const struct tk_segment *segment, const int64_t *counts,
+static enum tk_status know_trace_rows(const struct tk_segment *segment, struct tk_ints counts,
                                       struct tk_error *error) {
   struct tk_segment_state *state = segment->state;
   if (!state->trace_rows) {
@@ -315,7 +337,7 @@ enum tk_status tk_reader_trace_rows(struct tk_reader *reader, const struct tk_se
                                     const uint32_t **trace_rows_out, struct tk_error *error) {
   struct tk_segment_state *state = segment->state;
   if (!atomic_load_explicit(&state->trace_rows_known, memory_order_acquire)) {
-    const int64_t *counts;
+    struct tk_ints counts;
     enum tk_status status =
         tk_segment_row_ints(reader, segment, TK_COL_TRACE_ROWS, TK_ALL, &counts, error);
     if (status != TK_OK) return status;
@@ -335,12 +357,12 @@ static uint32_t item_total(const struct tk_segment *segment, enum tk_attribute_s
 }
 
 /* `counts` are each at most the total, and rows are less than 2^32, so that the sum fits. */
-static enum tk_status sum_items(const struct tk_segment *segment, const int64_t *counts,
+static enum tk_status sum_items(const struct tk_segment *segment, struct tk_ints counts,
                                 uint32_t total, uint32_t *first, struct tk_error *error) {
   uint64_t sum = 0;
   for (uint32_t row = 0; row < segment->summary.span_count; row++) {
     first[row] = (uint32_t)sum;
-    sum += (uint64_t)counts[row];
+    sum += value_of(counts, row);
   }
   first[segment->summary.span_count] = (uint32_t)sum;
   if (sum == total) return TK_OK;
@@ -348,7 +370,7 @@ static enum tk_status sum_items(const struct tk_segment *segment, const int64_t 
                     (unsigned long long)sum, total);
 }
 
-static enum tk_status know_items(const struct tk_segment *segment, const int64_t *counts,
+static enum tk_status know_items(const struct tk_segment *segment, struct tk_ints counts,
                                  uint32_t total, struct tk_first_items *items,
                                  struct tk_error *error) {
   if (!items->first) {
@@ -373,11 +395,10 @@ enum tk_status tk_reader_first_items(struct tk_reader *reader, const struct tk_s
   if (total == 0) return TK_OK;
   struct tk_first_items *items = &state->first_items[scope - TK_SCOPE_EVENT];
   if (!atomic_load_explicit(&items->known, memory_order_acquire)) {
-    const int64_t *counts;
+    struct tk_ints counts;
     enum tk_status status = tk_segment_row_ints(
         reader, segment, scope == TK_SCOPE_EVENT ? TK_COL_EVENT_COUNT : TK_COL_LINK_COUNT, TK_ALL,
         &counts, error);
-    if (status == TK_OK && !counts) status = tk_corrupt(error, "events or links of no row");
     if (status != TK_OK) return tk_segment_blame(segment, TK_NO_COLUMN, status, error);
     pthread_mutex_lock(&state->mutex);
     if (!atomic_load(&items->known)) status = know_items(segment, counts, total, items, error);
@@ -437,7 +458,7 @@ enum tk_status tk_segment_find_sparse(struct tk_reader *reader, const struct tk_
     const uint32_t middle = low + (high - low) / 2;
     status = tk_segment_decode(segment, index, middle / TK_VALUES_PER_GRANULE, error);
     if (status != TK_OK) return status;
-    if (column->ints[middle] < item) {
+    if (tk_ints_at(column->ints, middle) < item) {
       low = middle + 1;
     } else {
       high = middle;
@@ -445,7 +466,7 @@ enum tk_status tk_segment_find_sparse(struct tk_reader *reader, const struct tk_
   }
   if (low == column->value_count) return TK_OK;
   status = tk_segment_decode(segment, index, low / TK_VALUES_PER_GRANULE, error);
-  if (status == TK_OK && column->ints[low] == item) *entry_out = low;
+  if (status == TK_OK && tk_ints_at(column->ints, low) == item) *entry_out = low;
   return status;
 }
 

@@ -148,10 +148,10 @@ static inline struct tk_row_range tk_segment_rows_of(const struct tk_segment *se
   return range;
 }
 
-/** As tk_reader_row_column, for an INT column: all 0 where *ints_out is NULL. */
+/** As tk_reader_row_column, for an INT column: all 0 where it is not stored. */
 enum tk_status tk_segment_row_ints(struct tk_reader *reader, const struct tk_segment *segment,
                                    enum tk_column_number number, uint32_t granule,
-                                   const int64_t **ints_out, struct tk_error *error);
+                                   struct tk_ints *ints_out, struct tk_error *error);
 
 /** An array for all items, not cleared; counted for the cache. NULL: out of memory. */
 void *tk_segment_allocate(struct tk_segment_state *state, size_t count, size_t item_size);

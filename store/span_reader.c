@@ -93,17 +93,16 @@ static const struct scope_numbers scope_numbers[] = {
 /* Walks the items of one scope in a granule. */
 struct attribute_cursor {
   enum tk_attribute_scope scope;
-  const int64_t *codes;   /* by item; NULL: all 0 */
-  const int64_t *dropped; /* by item; NULL: all 0 */
-  uint32_t *positions;    /* by column index: of the next item's value */
+  struct tk_ints codes, dropped; /* by item */
+  uint32_t *positions;           /* by column index: of the next item's value */
 };
 
 static enum tk_status read_item_ints(const struct record_reader *records,
                                      enum tk_column_number number, uint32_t begin, uint32_t end,
-                                     const int64_t **ints_out) {
+                                     struct tk_ints *ints_out) {
   const uint32_t index = records->segment->fixed[number];
   const struct tk_column *column = NULL;
-  *ints_out = NULL;
+  *ints_out = (struct tk_ints){0};
   if (index == TK_NO_COLUMN) return TK_OK;
   enum tk_status status = tk_reader_values(records->reader, records->segment, index, begin, end,
                                            &column, records->error);
@@ -115,7 +114,7 @@ static const struct tk_keyset *keyset_of(const struct tk_segment *segment,
                                          const struct attribute_cursor *cursor, uint32_t item) {
   static const struct tk_keyset none = {0};
   const struct tk_keysets *keysets = &segment->keysets[cursor->scope];
-  return keysets->count ? &keysets->items[cursor->codes ? cursor->codes[item] : 0] : &none;
+  return keysets->count ? &keysets->items[tk_ints_at(cursor->codes, item)] : &none;
 }
 
 /* Counts how often each keyset occurs among items [begin, end), and then adds the occurrences of
@@ -129,9 +128,7 @@ static enum tk_status advance_cursor(const struct record_reader *records,
   uint32_t *occurrences = tk_arena_alloc(records->arena, size);
   if (!occurrences) return tk_nomem(records->error);
   memset(occurrences, 0, size);
-  for (uint32_t item = begin; item < end; item++) {
-    occurrences[cursor->codes ? cursor->codes[item] : 0]++;
-  }
+  for (uint32_t item = begin; item < end; item++) occurrences[tk_ints_at(cursor->codes, item)]++;
   for (uint32_t k = 0; k < keysets->count; k++) {
     if (occurrences[k] == 0) continue;
     const struct tk_keyset *keyset = &keysets->items[k];
@@ -179,6 +176,7 @@ static enum tk_status read_value(const struct record_reader *records, uint32_t i
   const struct tk_segment_column *column = &records->segment->columns[index];
   const struct tk_column *values = NULL;
   struct tk_text text;
+  int64_t bits;
   *value_out = (struct tk_value){.type = column->type};
   if (column->type == TK_VALUE_EMPTY) return TK_OK;
   if (at >= column->value_count) return blame(records, "an attribute column has too few values");
@@ -188,10 +186,11 @@ static enum tk_status read_value(const struct record_reader *records, uint32_t i
   switch ((enum tk_value_type)column->type) {
     case TK_VALUE_BOOL:
     case TK_VALUE_INT:
-      value_out->as.integer = values->ints[at];
+      value_out->as.integer = tk_ints_at(values->ints, at);
       return TK_OK;
     case TK_VALUE_DOUBLE:
-      memcpy(&value_out->as.real, &values->ints[at], sizeof value_out->as.real);
+      bits = tk_ints_at(values->ints, at);
+      memcpy(&value_out->as.real, &bits, sizeof value_out->as.real);
       return TK_OK;
     case TK_VALUE_EMPTY:
     case TK_VALUE_STRING:
@@ -262,9 +261,7 @@ static enum tk_status read_attributes(const struct record_reader *records,
     if (status != TK_OK) return status;
   }
   *attributes_out = (struct tk_attributes){
-      .items = items,
-      .count = count,
-      .dropped_count = cursor->dropped ? (uint32_t)cursor->dropped[item] : 0};
+      .items = items, .count = count, .dropped_count = (uint32_t)tk_ints_at(cursor->dropped, item)};
   return TK_OK;
 }
 
@@ -272,11 +269,15 @@ static enum tk_status read_attributes(const struct record_reader *records,
 
 /* A run of events (links), of the rows of one granule that are read. */
 struct item_run {
-  const int64_t *counts; /* by row; NULL: none */
+  struct tk_ints counts; /* by row */
   uint32_t next;         /* event of the next row */
   uint32_t end;
   struct attribute_cursor attributes;
 };
+
+static bool is_zero(struct tk_ints ints) {
+  return ints.width == 0 && ints.base == 0;
+}
 
 static enum tk_status init_run(const struct record_reader *records, struct item_run *run,
                                enum tk_attribute_scope scope, uint32_t granule, uint32_t first_row,
@@ -289,7 +290,7 @@ static enum tk_status init_run(const struct record_reader *records, struct item_
   enum tk_status status = tk_segment_row_ints(
       records->reader, segment, scope == TK_SCOPE_EVENT ? TK_COL_EVENT_COUNT : TK_COL_LINK_COUNT,
       granule, &run->counts, records->error);
-  if (status != TK_OK || !run->counts) return status;
+  if (status != TK_OK || is_zero(run->counts)) return status;
   status = tk_segment_first_item_of_granule(records->reader, segment, scope, granule, &granule_item,
                                             records->error);
   if (status != TK_OK) return status;
@@ -298,12 +299,16 @@ static enum tk_status init_run(const struct record_reader *records, struct item_
   if (status != TK_OK) return status;
 
   uint64_t first = granule_item;
-  for (uint32_t row = granule_row; row < first_row; row++) first += (uint64_t)run->counts[row];
+  for (uint32_t row = granule_row; row < first_row; row++) {
+    first += (uint64_t)tk_ints_at(run->counts, row);
+  }
   uint64_t end = first;
-  for (uint32_t row = first_row; row < end_row; row++) end += (uint64_t)run->counts[row];
+  for (uint32_t row = first_row; row < end_row; row++) {
+    end += (uint64_t)tk_ints_at(run->counts, row);
+  }
   if (end > limit) return blame(records, "rows have more events or links than there are");
   if (end == first) {
-    run->counts = NULL;
+    run->counts = (struct tk_ints){0};
     return TK_OK;
   }
   run->next = (uint32_t)first;
@@ -326,12 +331,12 @@ static enum tk_status read_item_text(const struct record_reader *records,
 
 static enum tk_status read_event(const struct record_reader *records, struct item_run *run,
                                  uint32_t item, uint64_t span_start, struct tk_event *event) {
-  const int64_t *times;
+  struct tk_ints times;
   enum tk_status status;
   *event = (struct tk_event){.time_unix_ns = span_start};
   status = read_item_ints(records, TK_COL_EVENT_TIME, item, item + 1, &times);
   if (status != TK_OK) return status;
-  if (times) event->time_unix_ns += (uint64_t)times[item];
+  event->time_unix_ns += (uint64_t)tk_ints_at(times, item);
   status = read_item_text(records, TK_COL_EVENT_NAME, item, &event->name);
   if (status != TK_OK) return status;
   status = read_attributes(records, &run->attributes, item, &event->attributes);
@@ -353,7 +358,7 @@ static enum tk_status read_link_id(const struct record_reader *records,
 
 static enum tk_status read_link(const struct record_reader *records, struct item_run *run,
                                 uint32_t item, struct tk_link *link) {
-  const int64_t *flags;
+  struct tk_ints flags;
   enum tk_status status;
   *link = (struct tk_link){0};
   status = read_link_id(records, TK_COL_LINK_TRACE_ID, item, link->trace_id, sizeof link->trace_id);
@@ -362,7 +367,7 @@ static enum tk_status read_link(const struct record_reader *records, struct item
   if (status != TK_OK) return status;
   status = read_item_ints(records, TK_COL_LINK_FLAGS, item, item + 1, &flags);
   if (status != TK_OK) return status;
-  if (flags) link->flags = (uint32_t)flags[item];
+  link->flags = (uint32_t)tk_ints_at(flags, item);
   status = read_item_text(records, TK_COL_LINK_TRACE_STATE, item, &link->trace_state);
   if (status != TK_OK) return status;
   status = read_attributes(records, &run->attributes, item, &link->attributes);
@@ -372,7 +377,7 @@ static enum tk_status read_link(const struct record_reader *records, struct item
 
 static enum tk_status read_events(const struct record_reader *records, struct item_run *run,
                                   uint32_t row, struct tk_span *span) {
-  const uint32_t count = run->counts ? (uint32_t)run->counts[row] : 0;
+  const uint32_t count = (uint32_t)tk_ints_at(run->counts, row);
   enum tk_status status = TK_OK;
   if (count == 0) return TK_OK;
   struct tk_event *events = tk_arena_alloc(records->arena, count * sizeof *events);
@@ -387,7 +392,7 @@ static enum tk_status read_events(const struct record_reader *records, struct it
 
 static enum tk_status read_links(const struct record_reader *records, struct item_run *run,
                                  uint32_t row, struct tk_span *span) {
-  const uint32_t count = run->counts ? (uint32_t)run->counts[row] : 0;
+  const uint32_t count = (uint32_t)tk_ints_at(run->counts, row);
   enum tk_status status = TK_OK;
   if (count == 0) return TK_OK;
   struct tk_link *links = tk_arena_alloc(records->arena, count * sizeof *links);
@@ -434,7 +439,7 @@ static const enum tk_column_number text_numbers[TEXT_FIELDS] = {
 
 /* Columns of the rows of one granule, decoded. */
 struct row_block {
-  const int64_t *ints[INT_FIELDS]; /* NULL: all 0 */
+  struct tk_ints ints[INT_FIELDS];
   const struct tk_column *texts[TEXT_FIELDS];
   const struct tk_column *span_ids, *trace_ids;
   const int64_t *starts;
@@ -469,7 +474,7 @@ static enum tk_status load_rows(const struct record_reader *records, struct row_
 }
 
 static uint64_t field(const struct row_block *block, enum int_field which, uint32_t row) {
-  return block->ints[which] ? (uint64_t)block->ints[which][row] : 0;
+  return (uint64_t)tk_ints_at(block->ints[which], row);
 }
 
 static int32_t as_int32(uint64_t bits) {

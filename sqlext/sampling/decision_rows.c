@@ -199,7 +199,7 @@ static struct tk_text read_state(struct tk_decision_rows *rows, uint32_t row) {
   const struct tk_text state = tk_column_text(states, row);
   if (state.size == 0) return none;
   if (!rows->state_notes) return is_state_useful(state) ? state : none;
-  uint8_t *note = &rows->state_notes[states->codes[row]];
+  uint8_t *note = &rows->state_notes[tk_column_code(states, row)];
   if (*note == 0) *note = is_state_useful(state) ? 2 : 1;
   return *note == 2 ? state : none;
 }
@@ -210,14 +210,14 @@ static enum tk_status read_residual(struct tk_decision_rows *rows, uint32_t row,
   uint32_t begin = 0, end = count;
   while (begin < end) {
     const uint32_t middle = begin + (end - begin) / 2;
-    if (rows->residual_rows->ints[middle] < row) {
+    if (tk_ints_at(rows->residual_rows->ints, middle) < row) {
       begin = middle + 1;
     } else {
       end = middle;
     }
   }
   *residual_out = (struct tk_text){NULL, 0};
-  if (begin == count || rows->residual_rows->ints[begin] != row) return TK_OK;
+  if (begin == count || tk_ints_at(rows->residual_rows->ints, begin) != row) return TK_OK;
   struct tk_text text;
   enum tk_status status =
       tk_text_value(rows->reader, rows->segment, TK_COL_RESIDUAL, begin, &text, error);
@@ -264,7 +264,7 @@ static enum tk_status find_root(struct tk_decision_rows *rows, uint32_t row, boo
                                 struct tk_error *error) {
   const uint8_t *parent = NULL;
   *is_root = false;
-  if (tk_int_at(rows->depths, row) != 0) return TK_OK;
+  if (tk_ints_at(rows->depths, row) != 0) return TK_OK;
   enum tk_status status =
       tk_reader_external_parent(rows->reader, rows->segment, row, &parent, error);
   *is_root = status == TK_OK && !parent;
@@ -280,7 +280,7 @@ enum tk_status tk_decision_rows_read(struct tk_decision_rows *rows, uint32_t row
   *any_out = false;
   input->present = 0;
   input->residual = input->trace_state = (struct tk_text){NULL, 0};
-  input->flags = rows->uses_flags ? tk_int_at(rows->flags, row) : 0;
+  input->flags = rows->uses_flags ? tk_ints_at(rows->flags, row) : 0;
   input->is_root = false;
   for (uint32_t i = 0; i < rows->part_count && status == TK_OK; i++) {
     if (rows->parts[i].value_index[row] != UINT32_MAX) {
@@ -288,11 +288,11 @@ enum tk_status tk_decision_rows_read(struct tk_decision_rows *rows, uint32_t row
     }
   }
   if (rows->scopes) {
-    const uint64_t code = (uint64_t)tk_int_at(rows->scope_codes, row);
+    const uint64_t code = (uint64_t)tk_ints_at(rows->scope_codes, row);
     if (code < rows->segment->scope_count) take_code(&rows->scopes[code], input);
   }
   if (rows->resources) {
-    const uint64_t code = (uint64_t)tk_int_at(rows->resource_codes, row);
+    const uint64_t code = (uint64_t)tk_ints_at(rows->resource_codes, row);
     if (code < rows->segment->resource_count) take_code(&rows->resources[code], input);
   }
   if (rows->uses_states) input->trace_state = read_state(rows, row);

@@ -34,7 +34,7 @@ struct tk_decision_rows {
   bool is_prepared;
   const struct tk_column *states;
   uint8_t *state_notes; /**< by code: 0 not looked at, 1 of no use, 2 to be decoded */
-  const int64_t *flags, *resource_codes, *scope_codes, *depths;
+  struct tk_ints flags, resource_codes, scope_codes, depths;
   const uint32_t *traces;
   const struct tk_column *trace_ids;
   const struct tk_column *residual_rows;

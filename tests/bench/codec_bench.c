@@ -109,7 +109,7 @@ static void check(const struct tk_column *column, const struct input *input) {
           (!text.size || memcmp(text.data, input->texts[i].data, text.size) == 0)) {
         continue;
       }
-    } else if (column->ints[i] == input->ints[i]) {
+    } else if (tk_ints_at(column->ints, i) == input->ints[i]) {
       continue;
     }
     fail("a value changed");
@@ -120,7 +120,7 @@ static void open_column(struct tk_column *column, const struct tk_byte_writer *c
                         const struct input *input, const struct tk_granules *granules) {
   struct tk_error error = {{0}};
   if (tk_column_open(column, chunk->data, chunk->size,
-                     input->is_text ? TK_COLUMN_TEXT : TK_COLUMN_INT, input->count, granules,
+                     input->is_text ? TK_COLUMN_TEXT : TK_COLUMN_INT, input->count, granules, NULL,
                      &error) != TK_OK) {
     fail(error.message);
   }

@@ -32,7 +32,7 @@ static uint64_t read_all(const struct tk_column *column) {
   uint64_t sum = 0;
   for (uint32_t i = 0; i < column->value_count; i++) {
     if (column->kind == TK_COLUMN_INT) {
-      sum += (uint64_t)column->ints[i];
+      sum += (uint64_t)tk_ints_at(column->ints, i);
     } else if (column->kind == TK_COLUMN_TEXT) {
       struct tk_text text = tk_column_text(column, i);
       if (text.size) sum += (uint8_t)text.data[0] + (uint8_t)text.data[text.size - 1];
@@ -45,7 +45,7 @@ static void decode(const uint8_t *chunk, size_t size, enum tk_column_kind kind, 
                    const struct tk_granules *granules) {
   struct tk_column column;
   struct tk_error error = {{0}};
-  enum tk_status status = tk_column_open(&column, chunk, size, kind, count, granules, &error);
+  enum tk_status status = tk_column_open(&column, chunk, size, kind, count, granules, NULL, &error);
   if (status == TK_OK) status = tk_column_decode_all(&column, &error);
   if (status == TK_OK) {
     volatile uint64_t sum = read_all(&column);
@@ -71,11 +71,12 @@ static void round_trip(const int64_t *ints, const struct tk_text *texts, uint32_
   require(chunks[0].size == chunks[1].size &&
           memcmp(chunks[0].data, chunks[1].data, chunks[0].size) == 0);
   require(tk_column_open(&column, chunks[0].data, chunks[0].size,
-                         ints ? TK_COLUMN_INT : TK_COLUMN_TEXT, count, granules, NULL) == TK_OK);
+                         ints ? TK_COLUMN_INT : TK_COLUMN_TEXT, count, granules, NULL,
+                         NULL) == TK_OK);
   require(tk_column_decode_all(&column, NULL) == TK_OK);
   for (uint32_t i = 0; i < count; i++) {
     if (ints) {
-      require(column.ints[i] == ints[i]);
+      require(tk_ints_at(column.ints, i) == ints[i]);
       continue;
     }
     struct tk_text text = tk_column_text(&column, i);

@@ -42,7 +42,7 @@ static void encode(const struct sample *sample, const struct sample_values *valu
 
 static int same_value(const struct tk_column *column, const struct sample_values *values,
                       uint32_t i) {
-  if (column->kind == TK_COLUMN_INT) return column->ints[i] == values->ints[i];
+  if (column->kind == TK_COLUMN_INT) return tk_ints_at(column->ints, i) == values->ints[i];
   struct tk_text text = tk_column_text(column, i);
   return text.size == values->texts[i].size &&
          (!text.size || memcmp(text.data, values->texts[i].data, text.size) == 0);
@@ -66,11 +66,11 @@ static void check_find_code(const struct tk_column *column) {
 
 static void check_whole(const struct sample *sample, const struct sample_values *values,
                         uint32_t count, const struct tk_granules *granules,
-                        const struct tk_byte_writer *chunk) {
+                        const struct tk_int_range *range, const struct tk_byte_writer *chunk) {
   struct tk_column column;
   struct tk_error error = {{0}};
-  CHECK(tk_column_open(&column, chunk->data, chunk->size, sample->kind, count, granules, &error) ==
-        TK_OK);
+  CHECK(tk_column_open(&column, chunk->data, chunk->size, sample->kind, count, granules, range,
+                       &error) == TK_OK);
   CHECK(error.message[0] == '\0');
   CHECK(tk_column_decode_all(&column, &error) == TK_OK);
   CHECK(column.value_count == count && same_values(&column, values, 0, count));
@@ -82,11 +82,11 @@ static void check_whole(const struct sample *sample, const struct sample_values 
 
 static void check_by_granule(const struct sample *sample, const struct sample_values *values,
                              uint32_t count, const struct tk_granules *granules,
-                             const struct tk_byte_writer *chunk) {
+                             const struct tk_int_range *range, const struct tk_byte_writer *chunk) {
   struct tk_column column;
   uint64_t seed = count;
-  CHECK(tk_column_open(&column, chunk->data, chunk->size, sample->kind, count, granules, NULL) ==
-        TK_OK);
+  CHECK(tk_column_open(&column, chunk->data, chunk->size, sample->kind, count, granules, range,
+                       NULL) == TK_OK);
   for (uint32_t i = 0; i < 2 * granules->count; i++) {
     uint32_t granule = (uint32_t)(sample_random(&seed) % granules->count);
     CHECK(tk_column_decode_granule(&column, granule, NULL) == TK_OK);
@@ -96,6 +96,41 @@ static void check_by_granule(const struct sample *sample, const struct sample_va
   }
   CHECK(tk_column_decode_granule(&column, granules->count, NULL) == TK_INVALID);
   tk_column_close(&column);
+}
+
+static enum tk_status decode_within(uint32_t count, const struct tk_granules *granules,
+                                    struct tk_int_range range, const struct tk_byte_writer *chunk,
+                                    uint32_t *width) {
+  struct tk_column column;
+  CHECK(tk_column_open(&column, chunk->data, chunk->size, TK_COLUMN_INT, count, granules, &range,
+                       NULL) == TK_OK);
+  *width = column.ints.width;
+  const enum tk_status status = tk_column_decode_all(&column, NULL);
+  tk_column_close(&column);
+  return status;
+}
+
+static int seen_widths[9];
+
+/* Values are found out if they are not in the range that was promised. */
+static void check_range(uint32_t count, const struct tk_granules *granules,
+                        struct tk_int_range range, const struct tk_byte_writer *chunk) {
+  const uint64_t span = (uint64_t)range.max - (uint64_t)range.min;
+  struct tk_int_range narrower = range;
+  uint32_t width;
+  CHECK(decode_within(count, granules, range, chunk, &width) == TK_OK);
+  CHECK(width == (span == 0 ? 0u : span < 256 ? 1u : span < 65536 ? 2u : span >> 32 ? 8u : 4u));
+  seen_widths[width] = 1;
+  if (range.max > INT64_MIN) {
+    narrower.max = range.max - 1;
+    CHECK(decode_within(count, granules, narrower, chunk, &width) == TK_CORRUPT);
+  }
+  if (range.min < INT64_MAX) {
+    narrower = (struct tk_int_range){range.min + 1, range.max};
+    CHECK(decode_within(count, granules, narrower, chunk, &width) == TK_CORRUPT);
+  }
+  narrower = (struct tk_int_range){range.max, range.min};
+  if (span > 0) CHECK(decode_within(count, granules, narrower, chunk, &width) == TK_CORRUPT);
 }
 
 static int seen_encodings[256];
@@ -119,8 +154,14 @@ static void check_round_trip(const struct sample *sample, uint32_t count, uint32
     check_failures++;
   }
   int before = check_failures;
-  check_whole(sample, &values, count, &made.granules, &chunk);
-  if (count) check_by_granule(sample, &values, count, &made.granules, &chunk);
+  const struct tk_int_range range = {summary.int_min, summary.int_max};
+  const bool is_int = sample->kind == TK_COLUMN_INT;
+  for (int narrow = 0; narrow <= (count && is_int); narrow++) {
+    const struct tk_int_range *known = narrow ? &range : NULL;
+    check_whole(sample, &values, count, &made.granules, known, &chunk);
+    if (count) check_by_granule(sample, &values, count, &made.granules, known, &chunk);
+  }
+  if (count && is_int) check_range(count, &made.granules, range, &chunk);
   if (check_failures != before) {
     printf("# sample %s, %u values, granules of %u\n", sample->name, count, granule_size);
   }
@@ -145,6 +186,7 @@ static void every_column_comes_back_as_it_was(void) {
 static void every_encoding_was_chosen_for_some_column(void) {
   static const uint8_t encodings[] = {0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x21, 0x23, 0x28};
   for (size_t i = 0; i < sizeof encodings; i++) CHECK(seen_encodings[encodings[i]]);
+  CHECK(seen_widths[0] && seen_widths[1] && seen_widths[2] && seen_widths[4] && seen_widths[8]);
 }
 
 static void a_large_column_comes_back_as_it_was(void) {
@@ -197,8 +239,8 @@ static void long_texts_and_odd_bytes_survive(void) {
   struct tk_byte_writer chunk = {0};
   encode(&sample, &values, COUNT, &made.granules, &chunk, NULL);
   CHECK(!chunk.failed);
-  check_whole(&sample, &values, COUNT, &made.granules, &chunk);
-  check_by_granule(&sample, &values, COUNT, &made.granules, &chunk);
+  check_whole(&sample, &values, COUNT, &made.granules, NULL, &chunk);
+  check_by_granule(&sample, &values, COUNT, &made.granules, NULL, &chunk);
   tk_byte_writer_reset(&chunk);
   free(values.texts);
   free(bytes);
@@ -213,8 +255,8 @@ static void fixed_width_values_are_the_chunk_itself(void) {
   struct tk_column column;
   for (size_t i = 0; i < sizeof ids; i++) ids[i] = (uint8_t)(i * 37);
   tk_column_encode_fixed(&chunk, ids, 8, 3);
-  CHECK(tk_column_open(&column, chunk.data, chunk.size, TK_COLUMN_FIXED, 3, &granules, NULL) ==
-        TK_OK);
+  CHECK(tk_column_open(&column, chunk.data, chunk.size, TK_COLUMN_FIXED, 3, &granules, NULL,
+                       NULL) == TK_OK);
   CHECK(column.width == 8 && memcmp(column.fixed, ids, sizeof ids) == 0);
   CHECK(tk_column_decode_all(&column, NULL) == TK_OK);
   tk_column_close(&column);
@@ -230,12 +272,12 @@ static void a_chunk_must_be_what_the_directory_says(void) {
   struct tk_column column;
   struct tk_error error;
   tk_column_encode_ints(&chunk, values, 3, &granules, NULL);
-  CHECK(tk_column_open(&column, chunk.data, chunk.size, TK_COLUMN_TEXT, 3, &granules, &error) ==
-        TK_CORRUPT);
-  CHECK(tk_column_open(&column, chunk.data, chunk.size, TK_COLUMN_INT, 4, &granules, &error) ==
-        TK_CORRUPT);
+  CHECK(tk_column_open(&column, chunk.data, chunk.size, TK_COLUMN_TEXT, 3, &granules, NULL,
+                       &error) == TK_CORRUPT);
+  CHECK(tk_column_open(&column, chunk.data, chunk.size, TK_COLUMN_INT, 4, &granules, NULL,
+                       &error) == TK_CORRUPT);
   CHECK(tk_column_open(&column, chunk.data, chunk.size, TK_COLUMN_INT, 3,
-                       &(struct tk_granules){descending, 3}, &error) == TK_CORRUPT);
+                       &(struct tk_granules){descending, 3}, NULL, &error) == TK_CORRUPT);
   CHECK(column.state == NULL);
   tk_byte_writer_reset(&chunk);
 }
@@ -247,7 +289,7 @@ static uint64_t touch(const struct tk_column *column) {
   uint64_t sum = 0;
   for (uint32_t i = 0; i < column->value_count; i++) {
     if (column->kind == TK_COLUMN_INT) {
-      sum += (uint64_t)column->ints[i];
+      sum += (uint64_t)tk_ints_at(column->ints, i);
     } else if (column->kind == TK_COLUMN_TEXT) {
       struct tk_text text = tk_column_text(column, i);
       for (uint32_t at = 0; at < text.size; at += 1 + text.size / 64) sum += (uint8_t)text.data[at];
@@ -265,7 +307,7 @@ static enum tk_status read_damaged(const uint8_t *bytes, size_t size, enum tk_co
   uint8_t *copy = malloc(size ? size : 1);
   if (!copy) abort();
   memcpy(copy, bytes, size);
-  enum tk_status status = tk_column_open(&column, copy, size, kind, count, granules, NULL);
+  enum tk_status status = tk_column_open(&column, copy, size, kind, count, granules, NULL, NULL);
   if (status == TK_OK) status = tk_column_decode_all(&column, NULL);
   if (status == TK_OK) {
     volatile uint64_t sum = touch(&column);
@@ -342,7 +384,7 @@ static int live_without_memory(const struct sample *sample, const struct sample_
   CHECK(chunk.failed == (hits > 0));
   if (!chunk.failed) {
     enum tk_status status =
-        tk_column_open(&column, chunk.data, chunk.size, sample->kind, count, granules, NULL);
+        tk_column_open(&column, chunk.data, chunk.size, sample->kind, count, granules, NULL, NULL);
     if (status == TK_OK) status = tk_column_decode_all(&column, NULL);
     hits = fault_memory_hits();
     /* Some allocations are not vital: giving memory back early. */

@@ -116,7 +116,7 @@ static void parts_of_rows_are_read_alike(void) {
 }
 
 static void check_rows(const struct fixture *fixture, uint32_t granule, const int64_t *starts,
-                       const uint32_t *parents, const uint32_t *traces, const int64_t *depths) {
+                       const uint32_t *parents, const uint32_t *traces, struct tk_ints depths) {
   const struct tk_segment *segment = fixture->segment;
   uint32_t begin = granule == TK_ALL || granule == 0 ? 0 : segment->rows.ends[granule - 1];
   uint32_t end = granule == TK_ALL ? segment->summary.span_count : segment->rows.ends[granule];
@@ -128,10 +128,10 @@ static void check_rows(const struct fixture *fixture, uint32_t granule, const in
     CHECK((uint64_t)starts[row] == span->start_unix_ns);
     CHECK(memcmp(ids->fixed + traces[row] * 16u, span->trace_id, 16) == 0);
     if (parents[row] == UINT32_MAX) {
-      CHECK(!depths || depths[row] == 0);
+      CHECK(tk_ints_at(depths, row) == 0);
       continue;
     }
-    CHECK(parents[row] < row && depths[row] == depths[parents[row]] + 1);
+    CHECK(parents[row] < row && tk_ints_at(depths, row) == tk_ints_at(depths, parents[row]) + 1);
     CHECK(memcmp(fixture->rows[parents[row]].span_id, span->parent_span_id, 8) == 0);
   }
 }
@@ -141,7 +141,8 @@ static void derived_arrays_agree_with_the_spans(void) {
   for (int s = 0; s < SHAPES; s++) {
     for (int all = 0; all < 2; all++) {
       struct fixture fixture;
-      const int64_t *starts, *depths;
+      const int64_t *starts;
+      struct tk_ints depths = {0};
       const uint32_t *parents, *traces;
       open_fixture(&fixture, shapes[s]);
       const uint32_t granules = fixture.segment->rows.count;
@@ -154,7 +155,7 @@ static void derived_arrays_agree_with_the_spans(void) {
         CHECK_OK(tk_reader_traces(fixture.reader, fixture.segment, granule, &traces, &error));
         CHECK_OK(tk_reader_row_column(fixture.reader, fixture.segment, TK_COL_DEPTH, granule,
                                       &depth, &error));
-        depths = depth ? depth->ints : NULL;
+        if (depth) depths = depth->ints;
         check_rows(&fixture, granule, starts, parents, traces, depths);
       }
       CHECK(tk_reader_starts(fixture.reader, fixture.segment, granules, &starts, &error) ==
@@ -201,7 +202,7 @@ static int column_has(const struct tk_column *column, uint32_t at, const struct 
   if (value->type == TK_VALUE_EMPTY) return 1;
   if (column->kind == TK_COLUMN_INT) {
     if (value->type == TK_VALUE_DOUBLE) memcpy(&bits, &value->as.real, sizeof bits);
-    return column->ints[at] == bits;
+    return tk_ints_at(column->ints, at) == bits;
   }
   const struct tk_text stored = tk_column_text(column, at);
   const struct tk_text expected = text_of(value, &scratch);

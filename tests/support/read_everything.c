@@ -49,8 +49,9 @@ static enum tk_status digest_span(struct tk_hash *digest, const struct tk_span *
 /* Every value that a column hands out, so that a sanitizer sees a wild one. */
 static void touch_column(struct tk_hash *digest, const struct tk_column *column) {
   for (uint32_t i = 0; i < column->value_count; i++) {
-    if (column->ints) tk_hash_update(digest, &column->ints[i], sizeof column->ints[i]);
-    if (column->codes || column->texts) digest_text(digest, tk_column_text(column, i));
+    const int64_t integer = tk_ints_at(column->ints, i);
+    if (column->kind == TK_COLUMN_INT) tk_hash_update(digest, &integer, sizeof integer);
+    if (column->has_dictionary || column->texts) digest_text(digest, tk_column_text(column, i));
     if (column->fixed)
       tk_hash_update(digest, column->fixed + (size_t)i * column->width, column->width);
   }

@@ -1,4 +1,4 @@
 -- base: ../v1/tiny.sql
--- expect: 1 segment 1: column 65: expected values from 2 to 299, found 2 to 300
+-- expect: 1 segment 1: column 65 ("items"): a value is out of range: not from 2 to 299
 UPDATE tk_segment SET directory = with_bytes(directory, 156, X'a9');
 UPDATE tk_segment SET hash = signed_hash(resources, scopes, directory);
