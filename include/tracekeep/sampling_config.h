@@ -310,7 +310,7 @@ struct tk_sampling_refinery_rules {
 struct tk_sampling_refinery_rule {
   bool drop;    /**< default false [H3] */
   bool by_span; /**< Scope "span": one span must meet all conditions; default "trace" [H3] */
-  int64_t rate; /**< SampleRate; default 1 [H3] */
+  int64_t rate; /**< SampleRate; default 0: nothing is kept [H3] */
   const struct tk_refinery_condition *conditions; /**< all must hold; none: always matches */
   uint32_t condition_count;
 };
