@@ -49,7 +49,7 @@
   COLUMN(day_ns, "INTEGER", BUCKET, 86400000000000)                               \
   COLUMN(trace_state, "TEXT", ROW_TEXT, TK_COL_TRACE_STATE)                       \
   COLUMN(flags, "INTEGER", ROW_INT, TK_COL_FLAGS)                                 \
-  COLUMN(adjusted_count, "REAL", ADJUSTED_COUNT, TK_COL_TRACE_STATE)              \
+  COLUMN(adjusted_count, "REAL", ADJUSTED_COUNT, 0)                               \
   COLUMN(dropped_attributes_count, "INTEGER", ROW_INT, TK_COL_DROPPED_ATTRIBUTES) \
   COLUMN(dropped_events_count, "INTEGER", ROW_INT, TK_COL_DROPPED_EVENTS)         \
   COLUMN(dropped_links_count, "INTEGER", ROW_INT, TK_COL_DROPPED_LINKS)
@@ -59,6 +59,7 @@
   COLUMN(scope, "TEXT", SCOPE_JSON, 0)                        \
   COLUMN(resource_id, "INTEGER", RESOURCE_ID, 0)              \
   COLUMN(segment_id, "INTEGER", SEGMENT_ID, 0)                \
+  COLUMN(adjusted_count_source, "TEXT", ADJUSTED_SOURCE, 0)   \
   COLUMN(run_id, "TEXT", RUN, TK_RUN_ID)                      \
   COLUMN(run_branch, "TEXT", RUN, TK_RUN_BRANCH)              \
   COLUMN(run_valid, "INTEGER", RUN, TK_RUN_VALID)             \
@@ -99,6 +100,7 @@ enum spans_source {
   SOURCE_CHILD_COUNT,
   SOURCE_SELF_TIME,
   SOURCE_ADJUSTED_COUNT,
+  SOURCE_ADJUSTED_SOURCE,
   SOURCE_RESOURCE_ID,
   SOURCE_SEGMENT_ID,
   SOURCE_RUN,

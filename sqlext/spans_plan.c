@@ -129,7 +129,8 @@ static bool is_id(enum spans_source source) {
 /* Columns whose value is made at some cost. */
 static bool is_unsearchable(enum spans_source source) {
   return source == SOURCE_ATTRIBUTES_JSON || source == SOURCE_EVENTS_JSON ||
-         source == SOURCE_LINKS_JSON || source == SOURCE_ADJUSTED_COUNT;
+         source == SOURCE_LINKS_JSON || source == SOURCE_ADJUSTED_COUNT ||
+         source == SOURCE_ADJUSTED_SOURCE;
 }
 
 /* Whether to claim constraint `i`, and whether SQLite may leave its own comparison out. */

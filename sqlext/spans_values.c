@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlext/consistent_sampling.h"
+#include "sqlext/sampling/weight_rows.h"
 #include "sqlext/vtab_support.h"
 #include "store/value_codec.h"
 
@@ -43,6 +43,7 @@ enum tk_status tk_spans_segment_open(struct tk_reader *reader, const struct span
 
 void tk_spans_segment_free(struct spans_segment *segment) {
   if (!segment) return;
+  tk_weights_close(segment->weights);
   tk_segment_release(segment->segment);
   tk_arena_reset(&segment->arena);
   sqlite3_free(segment);
@@ -165,18 +166,13 @@ static enum tk_status prepare_trace_ids(struct spans_segment *segment,
                           &binding->more, error);
 }
 
-/* Trace states by row, and the trace ids that their randomness may come from. */
-static enum tk_status prepare_adjusted_count(struct spans_segment *segment,
-                                             struct spans_binding *binding, uint32_t granule,
-                                             struct tk_error *error) {
-  const struct tk_segment *stored = segment->segment;
-  enum tk_status status = tk_reader_row_column(segment->reader, stored, TK_COL_TRACE_STATE, granule,
-                                               &binding->data, error);
-  if (status != TK_OK || !binding->data) return status;
-  status = tk_reader_traces(segment->reader, stored, granule, &segment->traces, error);
-  if (status != TK_OK || binding->more) return status;
-  return tk_reader_values(segment->reader, stored, stored->fixed[TK_COL_TRACE_ID], 0,
-                          stored->summary.trace_count, &binding->more, error);
+static enum tk_status prepare_weights(struct spans_segment *segment, uint32_t granule,
+                                      struct tk_error *error) {
+  enum tk_status status = TK_OK;
+  if (!segment->weights) {
+    status = tk_weights_open(segment->reader, segment->segment, &segment->weights, error);
+  }
+  return status == TK_OK ? tk_weights_prepare(segment->weights, granule, error) : status;
 }
 
 static enum tk_status prepare_span_ids(struct spans_segment *segment, struct spans_binding *binding,
@@ -208,7 +204,8 @@ static enum tk_status prepare_source(struct spans_segment *segment, struct spans
       if (!binding->by_code) return TK_OK;
       return tk_reader_traces(reader, stored, granule, &segment->traces, error);
     case SOURCE_ADJUSTED_COUNT:
-      return prepare_adjusted_count(segment, binding, granule, error);
+    case SOURCE_ADJUSTED_SOURCE:
+      return prepare_weights(segment, granule, error);
     case SOURCE_PARENT_ID:
       status = tk_reader_parents(reader, stored, granule, &segment->parents, error);
       return status == TK_OK ? prepare_span_ids(segment, binding, granule, error) : status;
@@ -603,16 +600,18 @@ static void set_row_text(const struct spans_binding *binding, uint32_t row,
   if (text.size == 0 && binding->column->argument != TK_COL_NAME) value->type = TK_SQL_NULL;
 }
 
-static void set_adjusted_count(const struct spans_segment *segment,
-                               const struct spans_binding *binding, uint32_t row,
-                               struct tk_sql_value *value) {
-  double count;
+static void set_weight(const struct spans_segment *segment, const struct spans_binding *binding,
+                       uint32_t row, struct tk_sql_value *value) {
+  const struct tk_weight weight = tk_weights_at(segment->weights, row);
   value->type = TK_SQL_NULL;
-  if (!binding->data) return;
-  const uint8_t *trace_id = binding->more->fixed + (size_t)segment->traces[row] * 16;
-  if (!tk_adjusted_count(tk_column_text(binding->data, row), trace_id, &count)) return;
-  value->type = TK_SQL_REAL;
-  value->as.real = count;
+  if (isnan(weight.count)) return;
+  if (binding->column->source == SOURCE_ADJUSTED_COUNT) {
+    value->type = TK_SQL_REAL;
+    value->as.real = weight.count;
+  } else {
+    const char *name = tk_decision_source_name(weight.source);
+    tk_spans_set_text(value, name, strlen(name));
+  }
 }
 
 static void set_time(const struct spans_segment *segment, const struct spans_binding *binding,
@@ -684,7 +683,8 @@ enum tk_status tk_spans_value(struct spans_segment *segment, struct spans_bindin
       tk_spans_set_int(value, segment->segment->summary.id);
       return TK_OK;
     case SOURCE_ADJUSTED_COUNT:
-      set_adjusted_count(segment, binding, row, value);
+    case SOURCE_ADJUSTED_SOURCE:
+      set_weight(segment, binding, row, value);
       return TK_OK;
     case SOURCE_RUN:
       *value = (struct tk_sql_value){.type = TK_SQL_NULL};

@@ -58,6 +58,7 @@ struct spans_segment {
   const int64_t *starts;
   const uint32_t *parents, *traces;
   struct spans_tree tree;
+  struct tk_weights *weights; /* NULL until adjusted_count is asked for */
   struct tk_arena arena;
 };
 

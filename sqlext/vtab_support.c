@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "sqlext/run_links.h"
+#include "sqlext/sampling/weight_records.h"
 
 /* ---- errors ---- */
 
@@ -66,6 +67,9 @@ struct shared_reader {
   struct tk_run_links runs; /* of the generation `runs_generation`, if `runs_read` */
   int64_t runs_generation;
   bool runs_read;
+  struct tk_recorded_weights weights; /* likewise */
+  int64_t weights_generation;
+  bool weights_read;
 };
 
 static pthread_mutex_t readers_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -145,23 +149,46 @@ void tk_shared_reader_release(struct tk_reader *reader) {
   if (!last_use) return;
   tk_reader_close(last_use->reader);
   tk_run_links_reset(&last_use->runs);
+  tk_recorded_weights_reset(&last_use->weights);
   sqlite3_free(last_use);
+}
+
+static enum tk_status find_shared(struct tk_reader *reader, struct shared_reader **shared_out,
+                                  struct tk_error *error) {
+  struct shared_reader *shared;
+  pthread_mutex_lock(&readers_lock);
+  for (shared = readers; shared && shared->reader != reader; shared = shared->next) continue;
+  pthread_mutex_unlock(&readers_lock);
+  *shared_out = shared;
+  return shared ? TK_OK : tk_fail(error, TK_INVALID, "the reader is no shared one");
 }
 
 enum tk_status tk_shared_reader_run_links(struct tk_reader *reader,
                                           const struct tk_run_links **links_out,
                                           struct tk_error *error) {
   struct shared_reader *shared;
-  pthread_mutex_lock(&readers_lock);
-  for (shared = readers; shared && shared->reader != reader; shared = shared->next) continue;
-  pthread_mutex_unlock(&readers_lock);
-  if (!shared) return tk_fail(error, TK_INVALID, "the reader is no shared one");
+  if (find_shared(reader, &shared, error) != TK_OK) return TK_INVALID;
   *links_out = &shared->runs;
   if (shared->runs_read && shared->runs_generation == reader->generation) return TK_OK;
   tk_run_links_reset(&shared->runs);
   enum tk_status status = tk_run_links_load(&shared->runs, reader->db, reader->schema, error);
   shared->runs_read = status == TK_OK;
   shared->runs_generation = reader->generation;
+  return status;
+}
+
+enum tk_status tk_shared_reader_recorded_weights(struct tk_reader *reader,
+                                                 const struct tk_recorded_weights **weights_out,
+                                                 struct tk_error *error) {
+  struct shared_reader *shared;
+  if (find_shared(reader, &shared, error) != TK_OK) return TK_INVALID;
+  *weights_out = &shared->weights;
+  if (shared->weights_read && shared->weights_generation == reader->generation) return TK_OK;
+  tk_recorded_weights_reset(&shared->weights);
+  enum tk_status status =
+      tk_recorded_weights_load(&shared->weights, reader->db, reader->schema, error);
+  shared->weights_read = status == TK_OK;
+  shared->weights_generation = reader->generation;
   return status;
 }
 

@@ -48,6 +48,12 @@ enum tk_status tk_shared_reader_run_links(struct tk_reader *reader,
                                           const struct tk_run_links **links_out,
                                           struct tk_error *error);
 
+struct tk_recorded_weights;
+/** Weights from recorded sampling decisions, likewise. */
+enum tk_status tk_shared_reader_recorded_weights(struct tk_reader *reader,
+                                                 const struct tk_recorded_weights **weights_out,
+                                                 struct tk_error *error);
+
 /** The schema a table is about, given xConnect's arguments: the one it was created in, unless an
  * argument names another (`CREATE VIRTUAL TABLE temp.s USING tracekeep_spans(other)`). */
 const char *tk_vtab_schema(int argc, const char *const *argv);

@@ -268,3 +268,12 @@ CREATE TABLE IF NOT EXISTS tk_trace_bundle(
   sample_rate REAL,
   max_events INTEGER
 );
+
+-- What people say of services whose spans do not: with which probability their traces are kept. The
+-- last resort of adjusted_count; docs/sampling.md. Written by hand:
+--   INSERT INTO tk_head_sampling VALUES ('checkout', 0.05, 'OTEL_TRACES_SAMPLER_ARG in production');
+CREATE TABLE IF NOT EXISTS tk_head_sampling(
+  service TEXT PRIMARY KEY,
+  probability REAL NOT NULL CHECK (probability > 0 AND probability <= 1),
+  note TEXT
+) WITHOUT ROWID;
