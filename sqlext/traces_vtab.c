@@ -10,9 +10,11 @@
  * the segments' filters and are not checked again by SQLite, so that 16 digits find a padded id;
  * all other terms drop traces early, and SQLite checks again. ORDER BY start_ns, started_at or
  * duration_ns is done here, on 16 bytes a trace. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sqlext/sampling/weight_rows.h"
 #include "sqlext/split_traces.h"
 #include "sqlext/table_support.h"
 #include "sqlext/tables.h"
@@ -42,6 +44,7 @@ enum column {
   ORPHAN_COUNT,
   SEGMENT_COUNT,
   ADJUSTED_COUNT,
+  ADJUSTED_COUNT_SOURCE,
   MINUTE_NS,
   HOUR_NS,
   DAY_NS
@@ -53,8 +56,8 @@ static const char declaration[] =
     " root_span_id TEXT COLLATE NOCASE, root_duration_ns INTEGER, status TEXT, span_count INTEGER,"
     " error_count INTEGER, event_count INTEGER, link_count INTEGER, service_count INTEGER,"
     " services TEXT, depth INTEGER, root_count INTEGER, orphan_count INTEGER,"
-    " segment_count INTEGER, adjusted_count REAL, minute_ns INTEGER HIDDEN,"
-    " hour_ns INTEGER HIDDEN, day_ns INTEGER HIDDEN)";
+    " segment_count INTEGER, adjusted_count REAL, adjusted_count_source TEXT HIDDEN,"
+    " minute_ns INTEGER HIDDEN, hour_ns INTEGER HIDDEN, day_ns INTEGER HIDDEN)";
 
 enum plan {
   PLAN_BY_ID = 1,
@@ -81,6 +84,7 @@ struct traces_cursor {
   struct tk_segment_summary *summaries;
   struct tk_split_traces split;
   const struct tk_segment **opened;    /* by segment index, NULL where closed */
+  struct tk_weights **weights;         /* likewise, of those asked for adjusted_count */
   uint32_t segment_index, trace_index; /* where a scan is */
   bool is_segment_begun;
   struct reference *references; /* what comes out, unless it is a plain scan */
@@ -98,6 +102,8 @@ static struct tk_reader *reader_of(const struct traces_cursor *cursor) {
 
 static void close_segments(struct traces_cursor *cursor) {
   for (uint32_t s = 0; cursor->opened && s < cursor->segments.count; s++) {
+    if (cursor->weights) tk_weights_close(cursor->weights[s]);
+    if (cursor->weights) cursor->weights[s] = NULL;
     if (cursor->opened[s]) tk_segment_release(cursor->opened[s]);
     cursor->opened[s] = NULL;
   }
@@ -487,9 +493,11 @@ static void reset_cursor(struct traces_cursor *cursor) {
   tk_split_traces_reset(&cursor->split);
   sqlite3_free(cursor->summaries);
   sqlite3_free(cursor->opened);
+  sqlite3_free(cursor->weights);
   sqlite3_free(cursor->ids);
   cursor->summaries = NULL;
   cursor->opened = NULL;
+  cursor->weights = NULL;
   cursor->ids = NULL;
   cursor->id_count = cursor->reference_count = cursor->reference_index = 0;
   cursor->segment_index = cursor->trace_index = 0;
@@ -661,6 +669,65 @@ static enum tk_status give_count(struct traces_cursor *cursor, sqlite3_context *
   return status;
 }
 
+/* Weights of the rows of a part. */
+static enum tk_status weigh_part(struct traces_cursor *cursor, const struct tk_trace_part *part,
+                                 const struct tk_weights **weights_out, struct tk_error *error) {
+  const uint32_t count = cursor->segments.count;
+  enum tk_status status = TK_OK;
+  if (!cursor->weights) {
+    cursor->weights = sqlite3_malloc64(count * sizeof *cursor->weights + 1);
+    if (!cursor->weights) return tk_nomem(error);
+    for (uint32_t s = 0; s < count; s++) cursor->weights[s] = NULL;
+  }
+  struct tk_weights **weights = &cursor->weights[part->segment_index];
+  if (!*weights) status = tk_weights_open(reader_of(cursor), part->segment, weights, error);
+  if (status == TK_OK) status = tk_weights_prepare_trace(*weights, part->trace_index, error);
+  *weights_out = *weights;
+  return status;
+}
+
+/* The root stands for as many traces as spans. Where it is not stored, the trace was complete with
+ * the least probability of its spans, if that is known of all of them. */
+static enum tk_status find_weight(struct traces_cursor *cursor, struct tk_weight *weight_out,
+                                  struct tk_error *error) {
+  const struct tk_trace_facts *trace = &cursor->trace;
+  const struct tk_weights *weights;
+  enum tk_status status = tk_trace_learn(&cursor->trace, TK_KNOW_ROOT, error);
+
+  *weight_out = (struct tk_weight){.count = NAN};
+  if (status == TK_OK && trace->root_part) {
+    status = weigh_part(cursor, trace->root_part, &weights, error);
+    if (status == TK_OK) *weight_out = tk_weights_at(weights, trace->root_row);
+    return status;
+  }
+  for (uint32_t p = 0; p < trace->part_count && status == TK_OK; p++) {
+    const struct tk_trace_part *part = &trace->parts[p];
+    status = weigh_part(cursor, part, &weights, error);
+    for (uint32_t row = part->first_row; row < part->end_row && status == TK_OK; row++) {
+      const struct tk_weight weight = tk_weights_at(weights, row);
+      if (isnan(weight.count)) {
+        weight_out->count = NAN;
+        return TK_OK;
+      }
+      if (!(weight_out->count >= weight.count)) *weight_out = weight;
+    }
+  }
+  return status;
+}
+
+static enum tk_status give_weight(struct traces_cursor *cursor, sqlite3_context *context,
+                                  enum column column, struct tk_error *error) {
+  struct tk_weight weight;
+  enum tk_status status = find_weight(cursor, &weight, error);
+  if (status != TK_OK || isnan(weight.count)) return status;
+  if (column == ADJUSTED_COUNT) {
+    sqlite3_result_double(context, weight.count);
+  } else {
+    sqlite3_result_text(context, tk_decision_source_name(weight.source), -1, SQLITE_STATIC);
+  }
+  return TK_OK;
+}
+
 static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
   struct traces_cursor *cursor = (struct traces_cursor *)base;
   const struct tk_trace_part *part = &cursor->trace.parts[0];
@@ -707,8 +774,10 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
       status = give_count(cursor, context, column, &error);
       break;
     case ADJUSTED_COUNT:
+    case ADJUSTED_COUNT_SOURCE:
     default:
-      break; /* NULL: unknown */
+      status = give_weight(cursor, context, column, &error);
+      break;
   }
   if (status != TK_OK) tk_result_fail(context, status, &error);
   return SQLITE_OK;
