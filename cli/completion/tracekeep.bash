@@ -3,7 +3,7 @@
 
 _tracekeep() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands='ingest query trace info export replay check inspect report help'
+  local commands='ingest query trace info export replay check inspect report verify help'
   local options='' choices=''
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
@@ -20,6 +20,7 @@ _tracekeep() {
     check) options='--quiet --help' ;;
     inspect) options='--format --threads --output-format --help' ;;
     report) options='--format --param --sql --help' ;;
+    verify) options='--run --format --help' ;;
     help) choices=$commands ;;
   esac
   if [[ ${COMP_WORDS[1]} == report && $COMP_CWORD -eq 3 ]]; then
@@ -27,7 +28,7 @@ _tracekeep() {
   fi
   case ${COMP_WORDS[1]}:$previous in
     query:--format | query:-f | report:--format | report:-f) choices='table csv json ndjson markdown' ;;
-    info:--format | info:-f | ingest:--output-format | replay:--output-format | inspect:--output-format) choices='text json' ;;
+    info:--format | info:-f | ingest:--output-format | replay:--output-format | inspect:--output-format | verify:--format | verify:-f) choices='text json' ;;
     export:--format | export:-f) choices='otlp-json otlp-json-pretty otlp-proto jaeger zipkin ndjson csv' ;;
     export:--framing) choices='length varint bare' ;;
     export:--compress) choices='none zstd' ;;

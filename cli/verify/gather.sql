@@ -1,0 +1,41 @@
+-- Gathers, in temporary tables, what is stored of run ?1 and what follows from its events.
+
+CREATE TEMP TABLE run_envelope AS
+  SELECT e.id, e.generated_at, e.source, e.status, e.valid, e.event_count, e.issue_count, e.summary, d.path
+  FROM envelopes e JOIN documents d ON d.id = e.document_id
+  WHERE e.run_id = ?1;
+
+CREATE TEMP TABLE run_events AS
+  SELECT document_id, file, dialect, count(*) AS events, count(DISTINCT key) AS keys
+  FROM kvonce_events WHERE run_id = ?1
+  GROUP BY document_id;
+
+CREATE TEMP TABLE recomputed AS
+  SELECT document_id, domain, key, type, severity, message, ordinal FROM kvonce_issues WHERE run_id = ?1;
+
+CREATE TEMP TABLE stored AS
+  SELECT DISTINCT key, type, severity, message FROM document_issues
+  WHERE run_id = ?1 AND source IN ('kvonce', 'inventory', 'envelope case', 'conformance');
+
+-- Whether anything that is stored says what the checks found.
+CREATE TEMP TABLE was_checked AS
+  SELECT EXISTS (SELECT 1 FROM run_envelope WHERE valid IS NOT NULL)
+         OR EXISTS (SELECT 1 FROM documents WHERE run_id = ?1 AND kind IN ('kvonce-validation', 'inventory-validation')) AS yes;
+
+-- Only what both sides could know: without events nothing is recomputed, without results nothing was stored.
+CREATE TEMP TABLE difference AS
+  SELECT 'stored' AS only_in, * FROM (SELECT key, type, message FROM stored EXCEPT SELECT key, type, message FROM recomputed)
+  WHERE EXISTS (SELECT 1 FROM run_events)
+  UNION ALL
+  SELECT 'recomputed', * FROM (SELECT key, type, message FROM recomputed EXCEPT SELECT key, type, message FROM stored)
+  WHERE (SELECT yes FROM was_checked);
+
+CREATE TEMP TABLE verdict AS
+  SELECT CASE
+    WHEN EXISTS (SELECT 1 FROM run_envelope WHERE valid = 0)
+         OR EXISTS (SELECT 1 FROM recomputed WHERE severity = 'error')
+         OR EXISTS (SELECT 1 FROM stored WHERE coalesce(severity, 'error') = 'error') THEN 'invalid'
+    WHEN EXISTS (SELECT 1 FROM difference) THEN 'differs'
+    WHEN EXISTS (SELECT 1 FROM run_events) OR (SELECT yes FROM was_checked) THEN 'valid'
+    ELSE 'unknown'
+  END AS verdict;
