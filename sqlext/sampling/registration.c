@@ -8,6 +8,7 @@
 
 int tk_register_sampling(sqlite3 *db) {
   static int (*const registrations[])(sqlite3 *) = {
+      tk_register_sampling_configs,
       tk_register_sampling_decisions,
       tk_register_weighted_functions,
       tk_register_weighted_quantile,

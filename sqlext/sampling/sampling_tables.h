@@ -4,6 +4,7 @@
 
 #include "store/sqlite_api.h"
 
+int tk_register_sampling_configs(sqlite3 *db);
 int tk_register_sampling_decisions(sqlite3 *db);
 int tk_register_weighted_functions(sqlite3 *db);
 int tk_register_weighted_quantile(sqlite3 *db);
