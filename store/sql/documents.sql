@@ -277,3 +277,10 @@ CREATE TABLE IF NOT EXISTS tk_head_sampling(
   probability REAL NOT NULL CHECK (probability > 0 AND probability <= 1),
   note TEXT
 ) WITHOUT ROWID;
+
+-- What the user set for trace-quality rules (docs/validation.md); without a row a rule is as it comes.
+CREATE TABLE IF NOT EXISTS tk_rule_setting(
+  rule TEXT PRIMARY KEY,          -- as in quality_rules
+  enabled INTEGER,                -- 0: off; NULL: as it comes
+  threshold INTEGER               -- in the unit of quality_rules; NULL: as it comes
+) WITHOUT ROWID;
