@@ -81,6 +81,7 @@ const void *tk_builder_take(struct tk_batch_builder *builder, struct tk_stack *s
 
 void tk_builder_push_bytes(struct tk_batch_builder *builder, const char *data, size_t size) {
   struct tk_stack *stack = &builder->residual;
+  if (size == 0) return;
   if (size > stack->capacity - stack->count && !grow(builder, stack, size, 1)) return;
   memcpy(stack->data + stack->count, data, size);
   stack->count += (uint32_t)size;

@@ -29,7 +29,8 @@ struct tk_record_place {
   uint64_t offset; /**< of text[0] in the decoded input */
   uint64_t line;   /**< of text[0], 1-based; 0: lines mean nothing */
   uint32_t size;
-  bool compressed; /**< see struct tk_record */
+  uint32_t first_span; /**< of the record, in the builder's */
+  bool compressed;     /**< see struct tk_record */
 };
 
 struct tk_interned_text;

@@ -537,8 +537,8 @@ static void resolve_status(struct tk_plain *plain, struct reading *reading) {
 static void keep_odd_ids(struct tk_plain *plain, const struct reading *reading,
                          const struct tk_span_ids *ids) {
   const uint32_t begin = reading->residual_begin;
-  const uint32_t kept = TK_ID_TEXT | TK_ID_PADDED | TK_ID_UPPERCASE;
-  if ((ids->trace.form & kept) && !(ids->trace.form & TK_ID_TEXT)) {
+  const uint32_t kept = TK_ID_PADDED | TK_ID_UPPERCASE;
+  if (ids->trace.form & kept) {
     tk_push_residual_string(plain->builder, begin, "traceID", ids->trace.text);
   }
   if (ids->span.form & kept) {

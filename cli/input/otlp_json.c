@@ -16,7 +16,7 @@
 
 static struct tk_event parse_event(struct tk_otlp_json_parser *parser) {
   struct tk_event event = {.name.data = ""};
-  const uint32_t residual = parser->builder->residual.count;
+  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
   for (bool more = tk_json_enter_object(&parser->json); more;
        more = tk_json_next_member(&parser->json)) {
     const struct tk_json_string key = tk_json_key(&parser->json);
@@ -35,11 +35,11 @@ static struct tk_event parse_event(struct tk_otlp_json_parser *parser) {
         event.attributes.dropped_count = tk_otlp_json_read_uint32(parser);
         break;
       default:
-        tk_otlp_json_keep_member(parser, field, key, residual);
+        tk_otlp_json_keep_member(parser, field, key, &residual);
         break;
     }
   }
-  event.residual = tk_otlp_json_take_residual(parser, residual);
+  event.residual = tk_otlp_json_take_residual(parser, &residual);
   return event;
 }
 
@@ -61,7 +61,7 @@ static void parse_events(struct tk_otlp_json_parser *parser, struct tk_span *spa
 static struct tk_link parse_link(struct tk_otlp_json_parser *parser) {
   struct tk_link link = {.trace_state.data = ""};
   struct tk_text trace = {"", 0}, span = {"", 0};
-  const uint32_t residual = parser->builder->residual.count;
+  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
   for (bool more = tk_json_enter_object(&parser->json); more;
        more = tk_json_next_member(&parser->json)) {
     const struct tk_json_string key = tk_json_key(&parser->json);
@@ -86,15 +86,15 @@ static struct tk_link parse_link(struct tk_otlp_json_parser *parser) {
         link.flags = tk_otlp_json_read_uint32(parser);
         break;
       default:
-        tk_otlp_json_keep_member(parser, field, key, residual);
+        tk_otlp_json_keep_member(parser, field, key, &residual);
         break;
     }
   }
-  link.residual = tk_otlp_json_take_residual(parser, residual);
+  link.residual = tk_otlp_json_take_residual(parser, &residual);
   if (parser->json.expected) return link;
   const struct tk_id_reading trace_reading = {trace, tk_trace_id_read(trace, link.trace_id)};
   const struct tk_id_reading span_reading = {span, tk_span_id_read(span, link.span_id)};
-  tk_repair_link(parser->builder, trace_reading, span_reading);
+  tk_repair_link(parser->builder, &link, trace_reading, span_reading);
   return link;
 }
 
@@ -113,7 +113,7 @@ static void parse_links(struct tk_otlp_json_parser *parser, struct tk_span *span
   span->links = tk_builder_take(parser->builder, stack, begin, sizeof(struct tk_link));
 }
 
-/* Unknown members of a status have no residual of their own: they are only reported. */
+/* Unknown members of a status are kept with the span's. */
 static void parse_status(struct tk_otlp_json_parser *parser, struct tk_span *span) {
   int32_t deprecated_code = 0;
   if (!tk_otlp_json_expect(parser, TK_JSON_OBJECT)) return;
@@ -132,9 +132,7 @@ static void parse_status(struct tk_otlp_json_parser *parser, struct tk_span *spa
         deprecated_code = (int32_t)(tk_otlp_json_read_uint32(parser) != 0);
         break;
       default:
-        tk_json_skip(&parser->json);
-        tk_builder_issue(parser->builder, TK_RULE_JSON_UNKNOWN_FIELD, tk_otlp_json_raw(key),
-                         "OTLP has no such field in a status; ignored");
+        tk_otlp_json_keep_inner(parser, "status", 6, key);
         break;
     }
   }
@@ -207,29 +205,27 @@ static void parse_span(struct tk_otlp_json_parser *parser, const struct tk_resou
                        const struct tk_scope *scope) {
   struct tk_span span = {.name.data = "", .resource = resource, .scope = scope};
   struct id_texts ids = {{"", 0}, {"", 0}, {"", 0}};
-  const uint32_t residual = parser->builder->residual.count;
+  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
   const char *begin = parser->json.at;
   for (bool more = tk_json_enter_object(&parser->json); more;
        more = tk_json_next_member(&parser->json)) {
     const struct tk_json_string key = tk_json_key(&parser->json);
     const enum tk_otlp_field field = tk_otlp_json_find_field(parser, TK_KEYS_SPAN, key);
     if (field == TK_OTLP_UNKNOWN) {
-      tk_otlp_json_keep_member(parser, field, key, residual);
+      tk_otlp_json_keep_member(parser, field, key, &residual);
     } else {
       parse_span_member(parser, &span, &ids, field);
     }
   }
   if (parser->json.expected) return;
   const struct tk_text raw = {begin, (uint32_t)(parser->json.at - begin)};
-  span.residual = tk_otlp_json_take_residual(parser, residual);
+  span.residual = tk_otlp_json_take_residual(parser, &residual);
   const struct tk_span_ids readings = {
       .trace = {ids.trace, tk_trace_id_read(ids.trace, span.trace_id)},
       .span = {ids.span, tk_span_id_read(ids.span, span.span_id)},
       .parent = {ids.parent, tk_span_id_read(ids.parent, span.parent_span_id)},
   };
-  tk_repair_span(parser->builder, &span, &readings, raw, parser->span_index);
-  parser->span_index++;
-
+  tk_repair_span(parser->builder, &span, &readings, raw);
   struct tk_span *item = tk_builder_push(parser->builder, &parser->builder->spans, sizeof span);
   if (item) *item = span;
   if (parser->builder->out_of_memory) tk_json_fail(&parser->json, "memory");
@@ -251,7 +247,7 @@ static void parse_spans(struct tk_otlp_json_parser *parser, const struct tk_reso
 /* ---- scopes and resources ---- */
 
 static void parse_scope(struct tk_otlp_json_parser *parser, struct tk_scope *scope) {
-  const uint32_t residual = parser->builder->residual.count;
+  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
   if (!tk_otlp_json_expect(parser, TK_JSON_OBJECT)) return;
   scope->absent = 0;
   for (bool more = tk_json_enter_object(&parser->json); more;
@@ -272,11 +268,11 @@ static void parse_scope(struct tk_otlp_json_parser *parser, struct tk_scope *sco
         scope->attributes.dropped_count = tk_otlp_json_read_uint32(parser);
         break;
       default:
-        tk_otlp_json_keep_member(parser, field, key, residual);
+        tk_otlp_json_keep_member(parser, field, key, &residual);
         break;
     }
   }
-  scope->residual = tk_otlp_json_take_residual(parser, residual);
+  scope->residual = tk_otlp_json_take_residual(parser, &residual);
 }
 
 static void *allocate(struct tk_otlp_json_parser *parser, size_t size) {
@@ -292,7 +288,7 @@ static void *allocate(struct tk_otlp_json_parser *parser, size_t size) {
  */
 static void parse_scope_spans(struct tk_otlp_json_parser *parser,
                               const struct tk_resource *resource) {
-  const uint32_t residual = parser->builder->residual.count;
+  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
   struct tk_scope *scope = allocate(parser, sizeof *scope);
   if (!scope) return;
   *scope = (struct tk_scope){.absent = 1};
@@ -311,15 +307,15 @@ static void parse_scope_spans(struct tk_otlp_json_parser *parser,
         scope->schema_url = tk_otlp_json_read_text(parser);
         break;
       default:
-        tk_otlp_json_keep_member(parser, field, key, residual);
+        tk_otlp_json_keep_member(parser, field, key, &residual);
         break;
     }
   }
-  scope->outer_residual = tk_otlp_json_take_residual(parser, residual);
+  scope->outer_residual = tk_otlp_json_take_residual(parser, &residual);
 }
 
 static void parse_resource(struct tk_otlp_json_parser *parser, struct tk_resource *resource) {
-  const uint32_t residual = parser->builder->residual.count;
+  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
   if (!tk_otlp_json_expect(parser, TK_JSON_OBJECT)) return;
   resource->absent = 0;
   for (bool more = tk_json_enter_object(&parser->json); more;
@@ -334,11 +330,11 @@ static void parse_resource(struct tk_otlp_json_parser *parser, struct tk_resourc
         resource->attributes.dropped_count = tk_otlp_json_read_uint32(parser);
         break;
       default:
-        tk_otlp_json_keep_member(parser, field, key, residual);
+        tk_otlp_json_keep_member(parser, field, key, &residual);
         break;
     }
   }
-  resource->residual = tk_otlp_json_take_residual(parser, residual);
+  resource->residual = tk_otlp_json_take_residual(parser, &residual);
 }
 
 static void parse_scope_spans_list(struct tk_otlp_json_parser *parser,
@@ -351,7 +347,7 @@ static void parse_scope_spans_list(struct tk_otlp_json_parser *parser,
 }
 
 static void parse_resource_spans(struct tk_otlp_json_parser *parser) {
-  const uint32_t residual = parser->builder->residual.count;
+  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
   struct tk_resource *resource = allocate(parser, sizeof *resource);
   if (!resource) return;
   *resource = (struct tk_resource){.absent = 1};
@@ -370,11 +366,11 @@ static void parse_resource_spans(struct tk_otlp_json_parser *parser) {
         resource->schema_url = tk_otlp_json_read_text(parser);
         break;
       default:
-        tk_otlp_json_keep_member(parser, field, key, residual);
+        tk_otlp_json_keep_member(parser, field, key, &residual);
         break;
     }
   }
-  resource->outer_residual = tk_otlp_json_take_residual(parser, residual);
+  resource->outer_residual = tk_otlp_json_take_residual(parser, &residual);
 }
 
 static void parse_resource_spans_list(struct tk_otlp_json_parser *parser) {
@@ -534,6 +530,7 @@ void tk_otlp_json_parse(struct tk_batch_builder *builder, const struct tk_record
                                               .size = rest.size,
                                               .offset = rest.begin_offset,
                                               .line = rest.line,
+                                              .first_span = builder->spans.count,
                                               .compressed = rest.compressed};
     parse_record(&parser, &rest);
     if (!parser.json.expected || builder->out_of_memory) return;

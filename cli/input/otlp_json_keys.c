@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The keys of OTLP/JSON, message by message, and the residual: members no table knows, verbatim.
+ * The keys of OTLP/JSON, message by message.
  *
  * Keys mostly come in the same order, so the search for a key begins behind the one found last. */
 #include <string.h>
 
 #include "cli/input/otlp_json_parser.h"
-#include "cli/input/wire_format.h"
 
 enum key_style { STYLE_PLAIN, STYLE_SNAKE, STYLE_LEGACY };
 
@@ -197,59 +196,4 @@ enum tk_otlp_field tk_otlp_json_find_field(struct tk_otlp_json_parser *parser,
     return keys[i].field;
   }
   return TK_OTLP_UNKNOWN;
-}
-
-/* What cli/output calls TK_OTLP_JSON_PROTOBUF_MEMBER. */
-static const char protobuf_member[] = "\"unknownProtobufFields\":\"";
-
-static bool is_protobuf_member(struct tk_json_string key) {
-  const uint32_t size = sizeof protobuf_member - 1 - 4; /* quotes and colon */
-  return key.size == size && memcmp(key.data, protobuf_member + 1, size) == 0;
-}
-
-/* Takes the value of a member no field has room for, and remembers the member as it is. */
-void tk_otlp_json_keep_member(struct tk_otlp_json_parser *parser, enum tk_otlp_field field,
-                              struct tk_json_string key, uint32_t residual_begin) {
-  tk_json_skip(&parser->json);
-  if (parser->json.expected) return;
-  const char *begin = key.data - 1;
-  const struct tk_text member = {begin, (uint32_t)(parser->json.at - begin)};
-  if (parser->builder->residual.count > residual_begin) {
-    tk_builder_push_bytes(parser->builder, ",", 1);
-  }
-  tk_builder_push_bytes(parser->builder, member.data, member.size);
-  if (field == TK_OTLP_UNKNOWN && !is_protobuf_member(key)) {
-    tk_builder_issue(parser->builder, TK_RULE_JSON_UNKNOWN_FIELD, member,
-                     "OTLP has no such field here; kept as it is");
-  }
-}
-
-/* Fields of protobuf that export put into a member of JSON. False: this is no such member. */
-static bool restore_fields(struct tk_otlp_json_parser *parser, struct tk_residual *residual) {
-  const uint32_t head = sizeof protobuf_member - 1;
-  struct tk_wire_field field;
-  if (residual->size <= head || memcmp(residual->data, protobuf_member, head) != 0) return false;
-  const uint32_t size = residual->size - head - 1;
-  if (memchr(residual->data + head, '"', size)) return false;
-  uint8_t *bytes = tk_arena_alloc(&parser->builder->batch->arena, (size_t)size / 4 * 3 + 2);
-  if (!bytes) {
-    parser->builder->out_of_memory = true;
-    return false;
-  }
-  const int64_t decoded = tk_base64_decode(residual->data + head, size, bytes);
-  struct tk_wire wire = tk_wire_of(bytes, decoded > 0 ? (uint32_t)decoded : 0);
-  while (tk_wire_next(&wire, &field)) {
-  }
-  if (decoded <= 0 || wire.expected) return false;
-  *residual = (struct tk_residual){
-      .data = (const char *)bytes, .size = (uint32_t)decoded, .format = TK_RESIDUAL_PROTOBUF};
-  return true;
-}
-
-struct tk_residual tk_otlp_json_take_residual(struct tk_otlp_json_parser *parser, uint32_t begin) {
-  struct tk_residual residual = {.size = parser->builder->residual.count - begin};
-  residual.data = tk_builder_take(parser->builder, &parser->builder->residual, begin, 1);
-  if (!residual.data) return (struct tk_residual){0};
-  if (!restore_fields(parser, &residual)) residual.format = TK_RESIDUAL_JSON;
-  return residual;
 }

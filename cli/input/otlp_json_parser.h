@@ -4,6 +4,7 @@
 #define TK_CLI_INPUT_OTLP_JSON_PARSER_H
 
 #include "cli/input/batch_builder.h"
+#include "cli/input/value_path.h"
 #include "tracekeep/json.h"
 
 /** The messages that have a table of keys. */
@@ -71,8 +72,17 @@ enum tk_otlp_field {
 struct tk_otlp_json_parser {
   struct tk_json json;
   struct tk_batch_builder *builder;
-  uint32_t span_index;              /* in the record */
   uint32_t next_key[TK_KEYS_COUNT]; /* where the next search in a table begins */
+  struct tk_value_path path;        /* of the attribute value at hand */
+};
+
+/** What is remembered of a message that no field has room for: members, as they stand, on the
+ * builder's residual stack. Some are OTLP's own in protobuf; if all are, protobuf is what is kept,
+ * so that the same resource is the same however it came. */
+struct tk_otlp_residual {
+  uint32_t begin;         /**< of the stack */
+  uint32_t encoded_size;  /**< of the members there that `encoded` says as well */
+  struct tk_text encoded; /**< protobuf fields */
 };
 
 /* ---- otlp_json_keys.c ---- */
@@ -80,11 +90,17 @@ struct tk_otlp_json_parser {
 /** Field of the key, TK_OTLP_UNKNOWN if the table has none such. */
 enum tk_otlp_field tk_otlp_json_find_field(struct tk_otlp_json_parser *parser,
                                            enum tk_otlp_keys table, struct tk_json_string key);
+/* ---- otlp_json_residual.c ---- */
+
 /** Takes the value of a member no field has room for, and remembers the member as it is. */
 void tk_otlp_json_keep_member(struct tk_otlp_json_parser *parser, enum tk_otlp_field field,
-                              struct tk_json_string key, uint32_t residual_begin);
-/** What has been remembered since `begin`, a former count of the builder's residual. */
-struct tk_residual tk_otlp_json_take_residual(struct tk_otlp_json_parser *parser, uint32_t begin);
+                              struct tk_json_string key, struct tk_otlp_residual *residual);
+/** The same for a member of an object within the message, which `path` leads to. */
+void tk_otlp_json_keep_inner(struct tk_otlp_json_parser *parser, const char *path,
+                             uint32_t path_size, struct tk_json_string key);
+/** What has been remembered. */
+struct tk_residual tk_otlp_json_take_residual(struct tk_otlp_json_parser *parser,
+                                              struct tk_otlp_residual *residual);
 
 /* ---- otlp_json_values.c ---- */
 

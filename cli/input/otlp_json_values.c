@@ -173,6 +173,14 @@ int32_t tk_otlp_json_read_status_code(struct tk_otlp_json_parser *parser) {
 
 static struct tk_value parse_any_value(struct tk_otlp_json_parser *parser);
 
+/* Takes a member that OTLP does not have of the attribute or value at hand. */
+static void keep_inner(struct tk_otlp_json_parser *parser, enum tk_path_end end,
+                       struct tk_json_string key) {
+  char path[TK_VALUE_PATH_TEXT];
+  const uint32_t size = tk_value_path_write(&parser->path, end, path);
+  tk_otlp_json_keep_inner(parser, path, size, key);
+}
+
 static struct tk_value string_value(struct tk_text text) {
   return (struct tk_value){.type = TK_VALUE_STRING, .size = text.size, .as.text = text.data};
 }
@@ -274,12 +282,15 @@ static struct tk_value parse_array_items(struct tk_otlp_json_parser *parser) {
   const uint32_t begin = stack->count;
   struct tk_value array = {.type = TK_VALUE_ARRAY};
   if (!tk_otlp_json_expect(parser, TK_JSON_ARRAY)) return array;
+  tk_value_path_enter(&parser->path, TK_PATH_ITEM);
   for (bool more = tk_json_enter_array(&parser->json); more;
        more = tk_json_next_item(&parser->json)) {
+    tk_value_path_at(&parser->path, stack->count - begin);
     const struct tk_value value = parse_any_value(parser);
     struct tk_value *item = tk_builder_push(parser->builder, stack, sizeof value);
     if (item) *item = value;
   }
+  tk_value_path_leave(&parser->path);
   array.size = stack->count - begin;
   array.as.items = tk_builder_take(parser->builder, stack, begin, sizeof(struct tk_value));
   return array;
@@ -293,13 +304,16 @@ static struct tk_attributes parse_key_values(struct tk_otlp_json_parser *parser,
   const uint32_t begin = stack->count;
   struct tk_attributes attributes = {0};
   if (!tk_otlp_json_expect(parser, TK_JSON_ARRAY)) return attributes;
+  tk_value_path_enter(&parser->path, list ? TK_PATH_ATTRIBUTE : TK_PATH_MEMBER);
   for (bool more = tk_json_enter_array(&parser->json); more;
        more = tk_json_next_item(&parser->json)) {
     if (!tk_otlp_json_expect(parser, TK_JSON_OBJECT)) continue;
+    tk_value_path_at(&parser->path, stack->count - begin);
     const struct tk_attribute attribute = parse_key_value(parser, list);
     struct tk_attribute *item = tk_builder_push(parser->builder, stack, sizeof attribute);
     if (item) *item = attribute;
   }
+  tk_value_path_leave(&parser->path);
   attributes.count = stack->count - begin;
   attributes.items = tk_builder_take(parser->builder, stack, begin, sizeof(struct tk_attribute));
   return attributes;
@@ -330,9 +344,7 @@ static struct tk_value parse_list(struct tk_otlp_json_parser *parser, enum tk_ot
        more = tk_json_next_member(&parser->json)) {
     const struct tk_json_string key = tk_json_key(&parser->json);
     if (tk_otlp_json_find_field(parser, TK_KEYS_LIST, key) != TK_OTLP_VALUES) {
-      const struct tk_text raw = tk_json_skip(&parser->json);
-      tk_builder_issue(parser->builder, TK_RULE_JSON_UNKNOWN_FIELD, raw,
-                       "OTLP has no such field in a list; ignored");
+      keep_inner(parser, field == TK_OTLP_ARRAY ? TK_PATH_AT_ARRAY : TK_PATH_AT_KVLIST, key);
     } else if (field == TK_OTLP_ARRAY) {
       list = parse_array_items(parser);
     } else {
@@ -409,11 +421,11 @@ static struct tk_value parse_any_value(struct tk_otlp_json_parser *parser) {
        more = tk_json_next_member(&parser->json)) {
     const struct tk_json_string key = tk_json_key(&parser->json);
     const enum tk_otlp_field field = tk_otlp_json_find_field(parser, TK_KEYS_ANY_VALUE, key);
-    const struct tk_value member = parse_value_member(parser, field);
-    if (field == TK_OTLP_UNKNOWN && !parser->json.expected) {
-      tk_builder_issue(parser->builder, TK_RULE_JSON_UNKNOWN_FIELD, tk_otlp_json_raw(key),
-                       "OTLP has no such kind of value; ignored");
+    if (field == TK_OTLP_UNKNOWN) {
+      keep_inner(parser, TK_PATH_AT_VALUE, key);
+      continue;
     }
+    const struct tk_value member = parse_value_member(parser, field);
     /* null is the same as not there, so it must not undo an earlier member. */
     if (member.type != TK_VALUE_EMPTY) value = member;
   }
@@ -448,9 +460,7 @@ static struct tk_attribute parse_key_value(struct tk_otlp_json_parser *parser, u
         attribute.value = parse_any_value(parser);
         break;
       default:
-        tk_json_skip(&parser->json);
-        tk_builder_issue(parser->builder, TK_RULE_JSON_UNKNOWN_FIELD, tk_otlp_json_raw(key),
-                         "OTLP has no such field in an attribute; ignored");
+        keep_inner(parser, TK_PATH_AT_KEY_VALUE, key);
         break;
     }
   }

@@ -73,6 +73,7 @@ static void report_fault(struct tk_protobuf_decoder *decoder, const char *messag
                    place->compressed ? "the message" : "the input", decoder->expected);
   decoder->expected = NULL;
   decoder->value_depth = 0;
+  decoder->path.size = 0;
 }
 
 /* ---- fields ---- */
@@ -185,16 +186,25 @@ static void take_residual(struct tk_protobuf_decoder *decoder, uint32_t begin,
 
 /* ---- events, links, status ---- */
 
+/* The first member of every draft that has attributes. */
+struct attribute_list {
+  uint32_t number; /* see tk_builder_key */
+  uint32_t count;  /* of attributes so far */
+};
+
 struct event_draft {
-  uint32_t list; /* of keys; the first member of every draft that has attributes */
+  struct attribute_list list;
   struct tk_event event;
 };
 
 static bool add_attribute(struct tk_protobuf_decoder *decoder, void *draft,
                           const struct tk_wire_field *field) {
-  uint32_t list;
-  memcpy(&list, draft, sizeof list);
-  return tk_protobuf_attribute(decoder, field, list);
+  struct attribute_list *list = draft;
+  tk_value_path_enter(&decoder->path, TK_PATH_ATTRIBUTE);
+  tk_value_path_at(&decoder->path, list->count++);
+  const bool decoded = tk_protobuf_attribute(decoder, field, list->number);
+  tk_value_path_leave(&decoder->path);
+  return decoded;
 }
 
 #define AT(draft, member) (uint16_t) offsetof(struct draft, member)
@@ -207,7 +217,7 @@ static const struct field_row event_rows[] = {
 };
 
 struct link_draft {
-  uint32_t list;
+  struct attribute_list list;
   struct tk_text trace_id, span_id;
   struct tk_link link;
 };
@@ -222,7 +232,7 @@ static const struct field_row link_rows[] = {
 };
 
 struct span_draft {
-  uint32_t list;
+  struct attribute_list list;
   uint32_t status_deprecated_code;
   struct tk_text trace_id, span_id, parent_id;
   struct tk_span span;
@@ -243,7 +253,7 @@ static const struct message status_message = MESSAGE("Status", status_rows);
 static bool add_event(struct tk_protobuf_decoder *decoder, void *draft,
                       const struct tk_wire_field *field) {
   struct tk_batch_builder *builder = decoder->builder;
-  struct event_draft event = {.list = tk_builder_begin_keys(builder), .event.name.data = ""};
+  struct event_draft event = {.list.number = tk_builder_begin_keys(builder), .event.name.data = ""};
   const struct list_begins begins = note_lists(builder);
   (void)draft;
   if (!decode_message(decoder, &event_message, field, &event)) return false;
@@ -257,7 +267,7 @@ static bool add_event(struct tk_protobuf_decoder *decoder, void *draft,
 static bool add_link(struct tk_protobuf_decoder *decoder, void *draft,
                      const struct tk_wire_field *field) {
   struct tk_batch_builder *builder = decoder->builder;
-  struct link_draft link = {.list = tk_builder_begin_keys(builder),
+  struct link_draft link = {.list.number = tk_builder_begin_keys(builder),
                             .link.trace_state.data = "",
                             .trace_id.data = "",
                             .span_id.data = ""};
@@ -266,7 +276,8 @@ static bool add_link(struct tk_protobuf_decoder *decoder, void *draft,
   if (!decode_message(decoder, &link_message, field, &link)) return false;
   take_attributes(decoder, begins.attributes, &link.link.attributes);
   take_residual(decoder, begins.residual, &link.link.residual);
-  tk_repair_link(builder, tk_read_trace_id_bytes(builder, link.trace_id, link.link.trace_id),
+  tk_repair_link(builder, &link.link,
+                 tk_read_trace_id_bytes(builder, link.trace_id, link.link.trace_id),
                  tk_read_span_id_bytes(builder, link.span_id, link.link.span_id));
   struct tk_link *item = tk_builder_push(builder, &builder->links, sizeof link.link);
   if (item) *item = link.link;
@@ -361,7 +372,7 @@ static void finish_span(struct tk_protobuf_decoder *decoder, struct span_draft *
       .span = tk_read_span_id_bytes(builder, draft->span_id, span->span_id),
       .parent = tk_read_span_id_bytes(builder, draft->parent_id, span->parent_span_id),
   };
-  tk_repair_span(builder, span, &readings, raw, decoder->span_index);
+  tk_repair_span(builder, span, &readings, raw);
   struct tk_span *item = tk_builder_push(builder, &builder->spans, sizeof *span);
   if (item) *item = *span;
 }
@@ -372,7 +383,7 @@ static void decode_span(struct tk_protobuf_decoder *decoder, const struct tk_res
   struct tk_batch_builder *builder = decoder->builder;
   const struct list_begins begins = note_lists(builder);
   const uint32_t issue_count = builder->issues.count;
-  struct span_draft draft = {.list = tk_builder_begin_keys(builder),
+  struct span_draft draft = {.list.number = tk_builder_begin_keys(builder),
                              .trace_id = none,
                              .span_id = none,
                              .parent_id = none,
@@ -390,13 +401,12 @@ static void decode_span(struct tk_protobuf_decoder *decoder, const struct tk_res
     take_span_lists(decoder, begins, &draft.span);
     finish_span(decoder, &draft, tk_protobuf_raw(field));
   }
-  decoder->span_index++;
 }
 
 /* ---- scopes and resources ---- */
 
 struct scope_draft {
-  uint32_t list;
+  struct attribute_list list;
   struct tk_scope filled;
 };
 
@@ -419,9 +429,10 @@ static bool merge_scope(struct tk_protobuf_decoder *decoder, void *draft,
                         const struct tk_wire_field *field) {
   const struct scope_spans_draft *outer = draft;
   const struct list_begins begins = note_lists(decoder->builder);
-  struct scope_draft scope = {.list = tk_builder_begin_keys(decoder->builder),
+  struct scope_draft scope = {.list.number = tk_builder_begin_keys(decoder->builder),
                               .filled = *outer->scope};
   scope.filled.absent = 0;
+  scope.list.count = scope.filled.attributes.count;
   if (!decode_message(decoder, &scope_message, field, &scope)) {
     report_fault(decoder, "InstrumentationScope", tk_protobuf_raw(field));
   }
@@ -446,7 +457,7 @@ static const struct field_row scope_spans_rows[] = {
 static const struct message scope_spans_message = MESSAGE("ScopeSpans", scope_spans_rows);
 
 struct resource_draft {
-  uint32_t list;
+  struct attribute_list list;
   struct tk_resource filled;
 };
 
@@ -467,9 +478,10 @@ static bool merge_resource(struct tk_protobuf_decoder *decoder, void *draft,
                            const struct tk_wire_field *field) {
   const struct resource_spans_draft *outer = draft;
   const struct list_begins begins = note_lists(decoder->builder);
-  struct resource_draft resource = {.list = tk_builder_begin_keys(decoder->builder),
+  struct resource_draft resource = {.list.number = tk_builder_begin_keys(decoder->builder),
                                     .filled = *outer->resource};
   resource.filled.absent = 0;
+  resource.list.count = resource.filled.attributes.count;
   if (!decode_message(decoder, &resource_message, field, &resource)) {
     report_fault(decoder, "Resource", tk_protobuf_raw(field));
   }
@@ -584,6 +596,7 @@ void tk_otlp_protobuf_parse(struct tk_batch_builder *builder, const struct tk_re
   builder->place = (struct tk_record_place){.text = record->text,
                                             .size = record->size,
                                             .offset = record->begin_offset,
+                                            .first_span = builder->spans.count,
                                             .compressed = record->compressed};
   if (record->kind == TK_RECORD_WHOLE || record->begins_message) builder->batch->record_count++;
   if (record->kind == TK_RECORD_ELEMENT) {

@@ -4,11 +4,17 @@
 #define TK_CLI_INPUT_OTLP_PROTOBUF_DECODER_H
 
 #include "cli/input/batch_builder.h"
+#include "cli/input/value_path.h"
 #include "cli/input/wire_format.h"
+
+/** A field that OTLP does not have, in which residuals keep what an attribute or value has beyond
+ * OTLP: 1 the path to it, 2 its fields. Its writer is cli/output/residual.c; nobody else sees it.
+ */
+#define TK_PROTOBUF_PATH_FIELD 536870656
 
 struct tk_protobuf_decoder {
   struct tk_batch_builder *builder;
-  uint32_t span_index; /* in the record */
+  struct tk_value_path path; /* of the attribute value at hand */
   uint32_t value_depth;
   const char *expected; /* of the fault that is being handled, NULL: none */
   const uint8_t *error_at;

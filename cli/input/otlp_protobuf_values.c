@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Text and attribute values of OTLP protobuf, which most of a message consists of: decoded by hand,
- * where spans and what holds them go by tables. What a value or attribute does not know is reported
- * and left out: there is nowhere to keep it. */
+ * where spans and what holds them go by tables. What a value or attribute does not know is kept
+ * with the message that owns the attribute. */
 #include <string.h>
 
 #include "cli/input/otlp_protobuf.h"
 #include "cli/input/otlp_protobuf_decoder.h"
+#include "cli/input/residual_bytes.h"
 
 bool tk_protobuf_fail(struct tk_protobuf_decoder *decoder, const char *expected,
                       const uint8_t *at) {
@@ -59,16 +60,38 @@ enum { ANY_STRING = 1, ANY_BOOL, ANY_INT, ANY_DOUBLE, ANY_ARRAY, ANY_KVLIST, ANY
 static bool decode_any_value(struct tk_protobuf_decoder *decoder, const struct tk_wire_field *whole,
                              struct tk_value *value);
 
+/* Keeps a field that OTLP does not have, of the attribute or value at hand. */
+static void keep_inner(struct tk_protobuf_decoder *decoder, const struct tk_wire *wire,
+                       const struct tk_wire_field *field, enum tk_path_end end,
+                       const char *message) {
+  struct tk_batch_builder *builder = decoder->builder;
+  char path[TK_VALUE_PATH_TEXT];
+  const uint32_t begin = builder->residual.count;
+  const uint32_t path_size = tk_value_path_write(&decoder->path, end, path);
+  tk_protobuf_report_unknown(decoder, wire, field, message, path_size > 0);
+  if (path_size == 0) return;
+  tk_builder_push_field(builder, 1, path, path_size);
+  tk_builder_push_field(builder, 2, (const char *)field->begin,
+                        (uint32_t)(wire->at - field->begin));
+  const uint32_t size = builder->residual.count - begin;
+  const char *content = tk_builder_take(builder, &builder->residual, begin, 1);
+  if (content) tk_builder_push_field(builder, TK_PROTOBUF_PATH_FIELD, content, size);
+}
+
+/* `begin`: of the list on the builder's values. */
 static bool decode_array_items(struct tk_protobuf_decoder *decoder,
-                               const struct tk_wire_field *whole) {
+                               const struct tk_wire_field *whole, uint32_t begin) {
   struct tk_wire wire = tk_wire_of(whole->data, whole->size);
   struct tk_wire_field field;
   while (tk_wire_next(&wire, &field)) {
     struct tk_value value = {0};
     if (field.number != 1 || field.type != TK_WIRE_BYTES) {
-      tk_protobuf_report_unknown(decoder, &wire, &field, "ArrayValue", false);
+      tk_value_path_leave(&decoder->path);
+      keep_inner(decoder, &wire, &field, TK_PATH_AT_ARRAY, "ArrayValue");
+      tk_value_path_enter(&decoder->path, TK_PATH_ITEM);
       continue;
     }
+    tk_value_path_at(&decoder->path, decoder->builder->values.count - begin);
     if (!decode_any_value(decoder, &field, &value)) return false;
     struct tk_value *item =
         tk_builder_push(decoder->builder, &decoder->builder->values, sizeof value);
@@ -77,27 +100,36 @@ static bool decode_array_items(struct tk_protobuf_decoder *decoder,
   return tk_protobuf_finish(decoder, &wire);
 }
 
-static bool decode_members(struct tk_protobuf_decoder *decoder, const struct tk_wire_field *whole) {
+/* `begin`: of the list on the builder's attributes. */
+static bool decode_members(struct tk_protobuf_decoder *decoder, const struct tk_wire_field *whole,
+                           uint32_t begin) {
   struct tk_wire wire = tk_wire_of(whole->data, whole->size);
   struct tk_wire_field field;
   while (tk_wire_next(&wire, &field)) {
     if (field.number != 1 || field.type != TK_WIRE_BYTES) {
-      tk_protobuf_report_unknown(decoder, &wire, &field, "KeyValueList", false);
-    } else if (!tk_protobuf_attribute(decoder, &field, 0)) {
-      return false;
+      tk_value_path_leave(&decoder->path);
+      keep_inner(decoder, &wire, &field, TK_PATH_AT_KVLIST, "KeyValueList");
+      tk_value_path_enter(&decoder->path, TK_PATH_MEMBER);
+      continue;
     }
+    tk_value_path_at(&decoder->path, decoder->builder->attributes.count - begin);
+    if (!tk_protobuf_attribute(decoder, &field, 0)) return false;
   }
   return tk_protobuf_finish(decoder, &wire);
 }
 
 /* A list's items stay on the stacks until the AnyValue ends: another occurrence adds to them. */
-static bool decode_list(struct tk_protobuf_decoder *decoder, const struct tk_wire_field *field) {
+static bool decode_list(struct tk_protobuf_decoder *decoder, const struct tk_wire_field *field,
+                        uint32_t begin) {
+  const bool array = field->number == ANY_ARRAY;
   if (decoder->value_depth >= TK_PROTOBUF_VALUE_DEPTH_LIMIT) {
     return tk_protobuf_fail(decoder, "attribute values nested less deeply", field->begin);
   }
   decoder->value_depth++;
-  const bool decoded = field->number == ANY_ARRAY ? decode_array_items(decoder, field)
-                                                  : decode_members(decoder, field);
+  tk_value_path_enter(&decoder->path, array ? TK_PATH_ITEM : TK_PATH_MEMBER);
+  const bool decoded =
+      array ? decode_array_items(decoder, field, begin) : decode_members(decoder, field, begin);
+  tk_value_path_leave(&decoder->path);
   decoder->value_depth--;
   return decoded;
 }
@@ -143,7 +175,7 @@ static bool decode_any_value(struct tk_protobuf_decoder *decoder, const struct t
   struct tk_wire_field field;
   while (tk_wire_next(&wire, &field)) {
     if (!is_value_member(&field)) {
-      tk_protobuf_report_unknown(decoder, &wire, &field, "AnyValue", false);
+      keep_inner(decoder, &wire, &field, TK_PATH_AT_VALUE, "AnyValue");
       continue;
     }
     const uint32_t list_type = field.number == ANY_ARRAY    ? TK_VALUE_ARRAY
@@ -157,7 +189,7 @@ static bool decode_any_value(struct tk_protobuf_decoder *decoder, const struct t
       *value = decode_scalar(decoder, &field);
     } else {
       *value = (struct tk_value){.type = list_type};
-      if (!decode_list(decoder, &field)) {
+      if (!decode_list(decoder, &field, list_type == TK_VALUE_ARRAY ? values : attributes)) {
         builder->values.count = values;
         builder->attributes.count = attributes;
         return false;
@@ -200,7 +232,7 @@ bool tk_protobuf_attribute(struct tk_protobuf_decoder *decoder, const struct tk_
     } else if (field.number == 2 && field.type == TK_WIRE_BYTES) {
       if (!decode_any_value(decoder, &field, &attribute.value)) return false;
     } else {
-      tk_protobuf_report_unknown(decoder, &wire, &field, "KeyValue", false);
+      keep_inner(decoder, &wire, &field, TK_PATH_AT_KEY_VALUE, "KeyValue");
     }
   }
   if (attribute.key.size == 0) {

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/input/residual_bytes.h"
+
 enum { VALUE_DEPTH_LIMIT = 32, NUMERAL_LIMIT = 80, RECENT_SPANS = 48 };
 
 /* ---- records ---- */
@@ -63,7 +65,8 @@ void tk_plain_parse(struct tk_batch_builder *builder, const struct tk_record *re
   builder->place = (struct tk_record_place){.text = record->text,
                                             .size = record->size,
                                             .offset = record->begin_offset,
-                                            .line = record->line};
+                                            .line = record->line,
+                                            .first_span = builder->spans.count};
   tk_json_init(&plain.json, record->text, record->size);
   if (record->kind == TK_RECORD_END) {
     builder->batch->record_count++;
@@ -604,26 +607,10 @@ void tk_push_residual_key(struct tk_batch_builder *builder, uint32_t begin, cons
   tk_builder_push_bytes(builder, "\":", 2);
 }
 
-/* The text with what JSON wants escaped, escaped. */
-static void push_escaped(struct tk_batch_builder *builder, struct tk_text text) {
-  char escape[8];
-  for (uint32_t i = 0; i < text.size; i++) {
-    const unsigned char byte = (unsigned char)text.data[i];
-    if (byte >= 0x20 && byte != '"' && byte != '\\') {
-      tk_builder_push_bytes(builder, text.data + i, 1);
-    } else {
-      snprintf(escape, sizeof escape, "\\u%04x", byte);
-      tk_builder_push_bytes(builder, escape, 6);
-    }
-  }
-}
-
 void tk_push_residual_string(struct tk_batch_builder *builder, uint32_t begin, const char *key,
                              struct tk_text text) {
   tk_push_residual_key(builder, begin, key);
-  tk_builder_push_bytes(builder, "\"", 1);
-  push_escaped(builder, text);
-  tk_builder_push_bytes(builder, "\"", 1);
+  tk_builder_push_json_string(builder, text);
 }
 
 /* JSON without the white space between its tokens: what goes into lines must have no line ends. */
@@ -693,8 +680,7 @@ void tk_plain_add_span(struct tk_plain *plain, struct tk_span *span,
     if (builder->out_of_memory) tk_json_fail(&plain->json, "memory");
     return;
   }
-  tk_repair_span(builder, span, readings, raw, plain->span_index);
-  plain->span_index++;
+  tk_repair_span(builder, span, readings, raw);
   struct tk_span *item = tk_builder_push(builder, &builder->spans, sizeof *span);
   if (item) *item = *span;
   if (builder->out_of_memory) tk_json_fail(&plain->json, "memory");
@@ -704,5 +690,5 @@ void tk_plain_link_ids(struct tk_plain *plain, struct tk_link *link, struct tk_t
                        struct tk_text span) {
   const struct tk_id_reading trace_reading = {trace, tk_trace_id_read(trace, link->trace_id)};
   const struct tk_id_reading span_reading = {span, tk_span_id_read(span, link->span_id)};
-  tk_repair_link(plain->builder, trace_reading, span_reading);
+  tk_repair_link(plain->builder, link, trace_reading, span_reading);
 }

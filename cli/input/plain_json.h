@@ -14,7 +14,6 @@
 struct tk_plain {
   struct tk_json json;
   struct tk_batch_builder *builder;
-  uint32_t span_index;  /**< in the record */
   uint32_t value_depth; /**< of lists within lists */
 };
 

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Ids that are missing are hashes of the span's input, so that the same input gives the same ids
- * again; ids that are no ids are hashes of their text, so that spans which share one still do. */
+ * Ids that are missing are hashes of what the span says, so that the same span gets the same ids in
+ * whatever format it comes; ids that are no ids are hashes of their text, so that spans which share
+ * one still do, and the text is kept in the residual. */
 #include "cli/input/span_repair.h"
 
 #include <string.h>
 
+#include "cli/input/residual_bytes.h"
 #include "tracekeep/hash.h"
+
+/* So many spans of one record that say the same and have no ids stay different. */
+enum { TWINS_LIMIT = 64 };
 
 /* ---- ids of bytes ---- */
 
@@ -63,7 +68,7 @@ static struct tk_id_reading read_odd_bytes(struct tk_batch_builder *builder, str
     return (struct tk_id_reading){tk_builder_copy(builder, digits, bytes.size / 3 * 4),
                                   TK_ID_HEX_AS_BASE64};
   }
-  if (bytes.size > 8 && is_printable(bytes)) {
+  if (bytes.size != 8 && is_printable(bytes)) {
     return (struct tk_id_reading){tk_builder_copy(builder, bytes.data, bytes.size), 0};
   }
   return (struct tk_id_reading){write_hex(builder, bytes), 0};
@@ -115,18 +120,156 @@ static void report_id_form(struct tk_batch_builder *builder, struct tk_text text
   }
 }
 
-static void synthesise(struct tk_text raw, uint32_t span_index, char role, uint8_t *id,
-                       uint32_t size) {
-  uint8_t salt[5] = {(uint8_t)role};
-  struct tk_hash hash;
-  for (int i = 0; i < 4; i++) salt[i + 1] = (uint8_t)(span_index >> (8 * i));
-  tk_hash_init(&hash);
-  tk_hash_update(&hash, raw.data, raw.size);
+/* ---- ids that are missing ---- */
+
+static void hash_number(struct tk_hash *hash, uint64_t number) {
+  uint8_t bytes[8];
+  for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)(number >> (8 * i));
+  tk_hash_update(hash, bytes, sizeof bytes);
+}
+
+static void hash_text(struct tk_hash *hash, struct tk_text text) {
+  hash_number(hash, text.size);
+  if (text.size > 0) tk_hash_update(hash, text.data, text.size);
+}
+
+static void hash_list(struct tk_hash *hash, const struct tk_attribute *items, uint32_t count);
+
+/* Recursion is as deep as values nest, which readers limit. */
+static void hash_value(struct tk_hash *hash, const struct tk_value *value) {
+  uint64_t bits = 0;
+  hash_number(hash, value->type);
+  switch ((enum tk_value_type)value->type) {
+    case TK_VALUE_EMPTY:
+      break;
+    case TK_VALUE_STRING:
+    case TK_VALUE_BYTES:
+      hash_text(hash, (struct tk_text){value->as.text, value->size});
+      break;
+    case TK_VALUE_BOOL:
+    case TK_VALUE_INT:
+      hash_number(hash, (uint64_t)value->as.integer);
+      break;
+    case TK_VALUE_DOUBLE:
+      memcpy(&bits, &value->as.real, sizeof bits);
+      hash_number(hash, bits);
+      break;
+    case TK_VALUE_ARRAY:
+      hash_number(hash, value->size);
+      for (uint32_t i = 0; i < value->size; i++) hash_value(hash, &value->as.items[i]);
+      break;
+    case TK_VALUE_KVLIST:
+      hash_list(hash, value->as.members, value->size);
+      break;
+  }
+}
+
+static void hash_list(struct tk_hash *hash, const struct tk_attribute *items, uint32_t count) {
+  hash_number(hash, count);
+  for (uint32_t i = 0; i < count; i++) {
+    hash_text(hash, items[i].key);
+    hash_value(hash, &items[i].value);
+  }
+}
+
+static void hash_attributes(struct tk_hash *hash, const struct tk_attributes *attributes) {
+  hash_number(hash, attributes->dropped_count);
+  hash_list(hash, attributes->items, attributes->count);
+}
+
+/* What the span says, without its ids. */
+static void hash_content(struct tk_hash *hash, const struct tk_span *span) {
+  hash_text(hash, span->name);
+  hash_text(hash, span->trace_state);
+  hash_text(hash, span->status_message);
+  hash_number(hash, (uint64_t)span->kind);
+  hash_number(hash, (uint64_t)span->status_code);
+  hash_number(hash, span->flags);
+  hash_number(hash, span->start_unix_ns);
+  hash_number(hash, span->end_unix_ns);
+  hash_number(hash, span->dropped_events_count);
+  hash_number(hash, span->dropped_links_count);
+  tk_hash_update(hash, span->parent_span_id, sizeof span->parent_span_id);
+  hash_attributes(hash, &span->attributes);
+  hash_number(hash, span->event_count);
+  for (uint32_t i = 0; i < span->event_count; i++) {
+    hash_number(hash, span->events[i].time_unix_ns);
+    hash_text(hash, span->events[i].name);
+    hash_attributes(hash, &span->events[i].attributes);
+  }
+  hash_number(hash, span->link_count);
+  for (uint32_t i = 0; i < span->link_count; i++) {
+    const struct tk_link *link = &span->links[i];
+    tk_hash_update(hash, link->trace_id, sizeof link->trace_id);
+    tk_hash_update(hash, link->span_id, sizeof link->span_id);
+    hash_text(hash, link->trace_state);
+    hash_number(hash, link->flags);
+    hash_attributes(hash, &link->attributes);
+  }
+}
+
+/* An id of `size` bytes; `occurrence` tells spans apart that say the same. */
+static void make_id(const struct tk_hash *content, char role, uint32_t occurrence, uint8_t *id,
+                    uint32_t size) {
+  struct tk_hash hash = *content;
   for (uint32_t done = 0; done < size; done += 8) {
-    tk_hash_update(&hash, salt, sizeof salt);
+    hash_number(&hash, (uint64_t)(unsigned char)role << 32 | occurrence);
     const uint64_t digest = tk_hash_digest(&hash);
     for (uint32_t i = 0; i < 8; i++) id[done + i] = (uint8_t)(digest >> (8 * i));
   }
+}
+
+/* Whether one of the newest spans of the record has these ids. */
+static bool is_taken(const struct tk_batch_builder *builder, const struct tk_span *span) {
+  const struct tk_span *spans = (const struct tk_span *)(const void *)builder->spans.data;
+  const uint32_t first = builder->place.first_span;
+  for (uint32_t i = builder->spans.count; i > first && builder->spans.count - i < TWINS_LIMIT;
+       i--) {
+    if (memcmp(spans[i - 1].span_id, span->span_id, sizeof span->span_id) == 0 &&
+        memcmp(spans[i - 1].trace_id, span->trace_id, sizeof span->trace_id) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Fills in the ids that are missing. Two spans of one record that say the same stay two. */
+static void make_up_ids(const struct tk_batch_builder *builder, struct tk_span *span,
+                        bool trace_missing, bool span_missing) {
+  struct tk_hash content;
+  tk_hash_init(&content);
+  hash_content(&content, span);
+  if (!trace_missing) tk_hash_update(&content, span->trace_id, sizeof span->trace_id);
+  if (!span_missing) tk_hash_update(&content, span->span_id, sizeof span->span_id);
+  for (uint32_t occurrence = 0; occurrence < TWINS_LIMIT; occurrence++) {
+    if (trace_missing) make_id(&content, 'T', occurrence, span->trace_id, sizeof span->trace_id);
+    if (span_missing) make_id(&content, 'S', occurrence, span->span_id, sizeof span->span_id);
+    if (!is_taken(builder, span)) break;
+  }
+}
+
+/* ---- ids that are text ---- */
+
+/* Adds the text to what is kept of the message: as OTLP's own member, or as its own field where
+ * fields are kept already. */
+static void keep_text(struct tk_batch_builder *builder, struct tk_residual *residual,
+                      const char *member, uint32_t field, struct tk_text text) {
+  struct tk_stack *stack = &builder->residual;
+  const uint32_t begin = stack->count;
+  tk_builder_push_bytes(builder, residual->data, residual->size);
+  if (residual->format == TK_RESIDUAL_PROTOBUF) {
+    tk_builder_push_field(builder, field, text.data, text.size);
+  } else {
+    if (residual->size > 0) tk_builder_push_bytes(builder, ",", 1);
+    tk_builder_push_bytes(builder, "\"", 1);
+    tk_builder_push_bytes(builder, member, strlen(member));
+    tk_builder_push_bytes(builder, "\":", 2);
+    tk_builder_push_json_string(builder, text);
+    residual->format = TK_RESIDUAL_JSON;
+  }
+  const uint32_t size = stack->count - begin;
+  residual->data = tk_builder_take(builder, stack, begin, 1);
+  residual->size = residual->data ? size : 0;
 }
 
 static void set_issue_ids(struct tk_issue *issue, const struct tk_span *span) {
@@ -137,12 +280,10 @@ static void set_issue_ids(struct tk_issue *issue, const struct tk_span *span) {
 }
 
 static void resolve_trace_id(struct tk_batch_builder *builder, struct tk_span *span,
-                             struct tk_id_reading reading, struct tk_text raw,
-                             uint32_t span_index) {
+                             struct tk_id_reading reading) {
   const struct tk_text text = reading.text;
   const uint32_t form = reading.form;
   if (form & (TK_ID_EMPTY | TK_ID_ZERO)) {
-    synthesise(raw, span_index, 'T', span->trace_id, sizeof span->trace_id);
     span->presence |= TK_SPAN_SYNTHETIC_TRACE_ID;
     return;
   }
@@ -158,15 +299,15 @@ static void resolve_trace_id(struct tk_batch_builder *builder, struct tk_span *s
 }
 
 static void resolve_span_id(struct tk_batch_builder *builder, struct tk_span *span,
-                            struct tk_id_reading reading, struct tk_text raw, uint32_t span_index) {
+                            struct tk_id_reading reading) {
   const struct tk_text text = reading.text;
   const uint32_t form = reading.form;
   if (form & (TK_ID_EMPTY | TK_ID_ZERO)) {
-    synthesise(raw, span_index, 'S', span->span_id, sizeof span->span_id);
     span->presence |= TK_SPAN_SYNTHETIC_SPAN_ID;
   } else if (form & TK_ID_TEXT) {
     /* Made from the text alone, so that parent ids and links of the same text still meet it. */
     span->presence |= TK_SPAN_SYNTHETIC_SPAN_ID;
+    keep_text(builder, &span->residual, "spanId", 2, text);
     tk_builder_issue(builder, TK_RULE_SPAN_ID_LENGTH, text,
                      "expected a span id of 16 hexadecimal digits, found `%.*s`; stored its hash",
                      (int)(text.size < 40 ? text.size : 40), text.data);
@@ -186,6 +327,7 @@ static void resolve_parent_id(struct tk_batch_builder *builder, struct tk_span *
   }
   span->presence |= TK_SPAN_HAS_PARENT;
   if (form & TK_ID_TEXT) {
+    keep_text(builder, &span->residual, "parentSpanId", 4, text);
     tk_builder_issue(builder, TK_RULE_PARENT_ID_LENGTH, text,
                      "expected a span id of 16 hexadecimal digits, found `%.*s`; stored its hash",
                      (int)(text.size < 40 ? text.size : 40), text.data);
@@ -243,9 +385,13 @@ static void check_times(struct tk_batch_builder *builder, const struct tk_span *
 /* ---- spans and links ---- */
 
 void tk_repair_span(struct tk_batch_builder *builder, struct tk_span *span,
-                    const struct tk_span_ids *ids, struct tk_text raw, uint32_t span_index) {
-  resolve_trace_id(builder, span, ids->trace, raw, span_index);
-  resolve_span_id(builder, span, ids->span, raw, span_index);
+                    const struct tk_span_ids *ids, struct tk_text raw) {
+  const uint32_t missing = TK_ID_EMPTY | TK_ID_ZERO;
+  const bool trace_missing = ids->trace.form & missing;
+  const bool span_missing = ids->span.form & missing;
+  if (trace_missing || span_missing) make_up_ids(builder, span, trace_missing, span_missing);
+  resolve_trace_id(builder, span, ids->trace);
+  resolve_span_id(builder, span, ids->span);
   resolve_parent_id(builder, span, ids->parent);
   if (span->presence & (TK_SPAN_SYNTHETIC_TRACE_ID | TK_SPAN_SYNTHETIC_SPAN_ID)) {
     report_made_up_ids(builder, span, ids, raw);
@@ -253,17 +399,19 @@ void tk_repair_span(struct tk_batch_builder *builder, struct tk_span *span,
   check_times(builder, span, raw);
 }
 
-void tk_repair_link(struct tk_batch_builder *builder, struct tk_id_reading trace,
-                    struct tk_id_reading span) {
+void tk_repair_link(struct tk_batch_builder *builder, struct tk_link *link,
+                    struct tk_id_reading trace, struct tk_id_reading span) {
   if ((trace.form | span.form) & (TK_ID_EMPTY | TK_ID_ZERO)) {
     tk_builder_issue(builder, TK_RULE_LINK_ID_MISSING, trace.text.size ? trace.text : span.text,
                      "a link without a trace id or span id; kept with zeros");
   }
   if (trace.form & TK_ID_TEXT) {
+    keep_text(builder, &link->residual, "traceId", 1, trace.text);
     tk_builder_issue(builder, TK_RULE_TRACE_ID_TEXT, trace.text,
                      "a link's trace id is neither hexadecimal nor base64; stored its hash");
   }
   if (span.form & TK_ID_TEXT) {
+    keep_text(builder, &link->residual, "spanId", 2, span.text);
     tk_builder_issue(builder, TK_RULE_SPAN_ID_LENGTH, span.text,
                      "a link's span id is not 16 hexadecimal digits; stored its hash");
   }

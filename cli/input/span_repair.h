@@ -24,13 +24,14 @@ struct tk_id_reading tk_read_trace_id_bytes(struct tk_batch_builder *builder, st
 struct tk_id_reading tk_read_span_id_bytes(struct tk_batch_builder *builder, struct tk_text bytes,
                                            uint8_t id[8]);
 
-/** Sets what `presence` says about ids, makes up those that are missing, from `raw`, the span's
- * input, and its index in the record, and looks at the times. The ids as read are in `span`. */
+/** Sets what `presence` says about ids, makes up those that are missing from what the span says,
+ * keeps those that are text in its residual, and looks at the times. `raw` is the span's input. The
+ * ids as read are in `span`, and everything else. */
 void tk_repair_span(struct tk_batch_builder *builder, struct tk_span *span,
-                    const struct tk_span_ids *ids, struct tk_text raw, uint32_t span_index);
+                    const struct tk_span_ids *ids, struct tk_text raw);
 
-/** Reports what is wrong with a link's ids. */
-void tk_repair_link(struct tk_batch_builder *builder, struct tk_id_reading trace,
-                    struct tk_id_reading span);
+/** Reports what is wrong with a link's ids, and keeps those that are text. */
+void tk_repair_link(struct tk_batch_builder *builder, struct tk_link *link,
+                    struct tk_id_reading trace, struct tk_id_reading span);
 
 #endif

@@ -239,7 +239,7 @@ static void push_flag(struct tk_plain *plain, uint32_t begin, const char *name) 
 static void keep_rest(struct tk_plain *plain, const struct reading *reading,
                       const struct tk_span_ids *ids, struct tk_span *span) {
   const uint32_t begin = reading->residual_begin;
-  const uint32_t kept = TK_ID_TEXT | TK_ID_PADDED | TK_ID_UPPERCASE;
+  const uint32_t kept = TK_ID_PADDED | TK_ID_UPPERCASE;
   if (reading->debug) push_flag(plain, begin, "debug");
   if (reading->shared) push_flag(plain, begin, "shared");
   if (reading->error && reading->status != TK_STATUS_ERROR) {
@@ -254,7 +254,7 @@ static void keep_rest(struct tk_plain *plain, const struct reading *reading,
     tk_push_residual_key(plain->builder, begin, "duration");
     tk_builder_push_bytes(plain->builder, digits, strlen(digits));
   }
-  if ((ids->trace.form & kept) && !(ids->trace.form & TK_ID_TEXT)) {
+  if (ids->trace.form & kept) {
     tk_push_residual_string(plain->builder, begin, "traceId", ids->trace.text);
   }
   if (ids->span.form & kept) {

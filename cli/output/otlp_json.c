@@ -8,73 +8,46 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "cli/output/residual.h"
+#include "cli/output/span_json.h"
+
 /* ---- members of an object ---- */
-
-/* Comma and key of the next member: the comma is due unless the object just opened. */
-static void add_key(struct tk_text_buffer *out, const char *key) {
-  if (out->size > 0 && out->data[out->size - 1] != '{') tk_text_buffer_add_char(out, ',');
-  tk_text_buffer_add_char(out, '"');
-  tk_text_buffer_add(out, key);
-  tk_text_buffer_add(out, "\":");
-}
-
-static void add_json_text(struct tk_text_buffer *out, struct tk_text text) {
-  tk_text_buffer_add_json_string(out, text.data, text.size);
-}
-
-static void add_text_member(struct tk_text_buffer *out, const char *key, struct tk_text text) {
-  if (text.size == 0) return;
-  add_key(out, key);
-  add_json_text(out, text);
-}
 
 static void add_number_member(struct tk_text_buffer *out, const char *key, int64_t number) {
   if (number == 0) return;
-  add_key(out, key);
+  tk_json_add_key(out, key);
   tk_text_buffer_add_int(out, number);
 }
 
 static void add_time_member(struct tk_text_buffer *out, const char *key, uint64_t unix_ns) {
   if (unix_ns == 0) return;
-  add_key(out, key);
+  tk_json_add_key(out, key);
   tk_text_buffer_add_char(out, '"');
   tk_text_buffer_add_uint(out, unix_ns);
   tk_text_buffer_add_char(out, '"');
 }
 
-static void add_id_member(struct tk_text_buffer *out, const char *key, const uint8_t *id,
-                          size_t size) {
-  add_key(out, key);
-  tk_text_buffer_add_char(out, '"');
-  tk_text_buffer_add_hex(out, id, size);
-  tk_text_buffer_add_char(out, '"');
-}
-
-static void add_residual(struct tk_text_buffer *out, const struct tk_residual *residual) {
-  if (residual->size == 0) return;
-  if (residual->format == TK_RESIDUAL_PROTOBUF) {
-    add_key(out, TK_OTLP_JSON_PROTOBUF_MEMBER);
-    tk_text_buffer_add_char(out, '"');
-    tk_text_buffer_add_base64(out, residual->data, residual->size);
-    tk_text_buffer_add_char(out, '"');
-  } else {
-    if (out->size > 0 && out->data[out->size - 1] != '{') tk_text_buffer_add_char(out, ',');
-    tk_text_buffer_append(out, residual->data, residual->size);
-  }
-}
-
 /* ---- values ---- */
 
+static void add_value(struct tk_text_buffer *out, const struct tk_value *value,
+                      struct tk_patches *patches);
+
+/* `name`: of the list within its owner. */
 static void add_key_values(struct tk_text_buffer *out, const struct tk_attribute *items,
-                           uint32_t count) {
+                           uint32_t count, struct tk_patches *patches, const char *name) {
   tk_text_buffer_add_char(out, '[');
   for (uint32_t i = 0; i < count; i++) {
+    const uint32_t outer = tk_patches_enter_item(patches, name, i);
     if (i > 0) tk_text_buffer_add_char(out, ',');
     tk_text_buffer_add(out, "{\"key\":");
-    add_json_text(out, items[i].key);
+    tk_json_add_text(out, items[i].key);
     tk_text_buffer_add(out, ",\"value\":");
-    tk_otlp_json_add_value(out, &items[i].value);
+    const uint32_t back = tk_patches_enter(patches, "/value");
+    add_value(out, &items[i].value, patches);
+    tk_patches_leave(patches, back);
+    tk_patches_add_json(out, patches);
     tk_text_buffer_add_char(out, '}');
+    tk_patches_leave(patches, outer);
   }
   tk_text_buffer_add_char(out, ']');
 }
@@ -89,17 +62,29 @@ static void add_double(struct tk_text_buffer *out, double real) {
   }
 }
 
-static void add_array(struct tk_text_buffer *out, const struct tk_value *value) {
-  tk_text_buffer_add(out, "{\"values\":[");
-  for (uint32_t i = 0; i < value->size; i++) {
+/* {"values":[...]} */
+static void add_list(struct tk_text_buffer *out, const struct tk_value *value,
+                     struct tk_patches *patches) {
+  const bool array = value->type == TK_VALUE_ARRAY;
+  const uint32_t outer = tk_patches_enter(patches, array ? "/arrayValue" : "/kvlistValue");
+  tk_text_buffer_add(out, "{\"values\":");
+  if (!array) add_key_values(out, value->as.members, value->size, patches, "/values");
+  if (array) tk_text_buffer_add_char(out, '[');
+  for (uint32_t i = 0; array && i < value->size; i++) {
+    const uint32_t back = tk_patches_enter_item(patches, "/values", i);
     if (i > 0) tk_text_buffer_add_char(out, ',');
-    tk_otlp_json_add_value(out, &value->as.items[i]);
+    add_value(out, &value->as.items[i], patches);
+    tk_patches_leave(patches, back);
   }
-  tk_text_buffer_add(out, "]}");
+  if (array) tk_text_buffer_add_char(out, ']');
+  tk_patches_add_json(out, patches);
+  tk_text_buffer_add_char(out, '}');
+  tk_patches_leave(patches, outer);
 }
 
 /* Recursion is as deep as values nest, which readers and the store both limit. */
-void tk_otlp_json_add_value(struct tk_text_buffer *out, const struct tk_value *value) {
+static void add_value(struct tk_text_buffer *out, const struct tk_value *value,
+                      struct tk_patches *patches) {
   tk_text_buffer_add_char(out, '{');
   switch ((enum tk_value_type)value->type) {
     case TK_VALUE_EMPTY:
@@ -122,12 +107,11 @@ void tk_otlp_json_add_value(struct tk_text_buffer *out, const struct tk_value *v
       break;
     case TK_VALUE_ARRAY:
       tk_text_buffer_add(out, "\"arrayValue\":");
-      add_array(out, value);
+      add_list(out, value, patches);
       break;
     case TK_VALUE_KVLIST:
-      tk_text_buffer_add(out, "\"kvlistValue\":{\"values\":");
-      add_key_values(out, value->as.members, value->size);
-      tk_text_buffer_add_char(out, '}');
+      tk_text_buffer_add(out, "\"kvlistValue\":");
+      add_list(out, value, patches);
       break;
     case TK_VALUE_BYTES:
       tk_text_buffer_add(out, "\"bytesValue\":\"");
@@ -135,13 +119,22 @@ void tk_otlp_json_add_value(struct tk_text_buffer *out, const struct tk_value *v
       tk_text_buffer_add_char(out, '"');
       break;
   }
+  tk_patches_add_json(out, patches);
   tk_text_buffer_add_char(out, '}');
 }
 
-static void add_attributes(struct tk_text_buffer *out, const struct tk_attributes *attributes) {
+void tk_otlp_json_add_value(struct tk_text_buffer *out, const struct tk_value *value) {
+  add_value(out, value, NULL);
+}
+
+/* `residual`: of the message that has them. */
+static void add_attributes(struct tk_text_buffer *out, const struct tk_attributes *attributes,
+                           const struct tk_residual *residual) {
+  struct tk_patches patches;
   if (attributes->count > 0) {
-    add_key(out, "attributes");
-    add_key_values(out, attributes->items, attributes->count);
+    tk_json_add_key(out, "attributes");
+    add_key_values(out, attributes->items, attributes->count, tk_patches_of(&patches, residual),
+                   "attributes");
   }
   add_number_member(out, "droppedAttributesCount", attributes->dropped_count);
 }
@@ -151,9 +144,9 @@ static void add_attributes(struct tk_text_buffer *out, const struct tk_attribute
 static void add_event(struct tk_text_buffer *out, const struct tk_event *event) {
   tk_text_buffer_add_char(out, '{');
   add_time_member(out, "timeUnixNano", event->time_unix_ns);
-  add_text_member(out, "name", event->name);
-  add_attributes(out, &event->attributes);
-  add_residual(out, &event->residual);
+  tk_json_add_text_member(out, "name", event->name);
+  add_attributes(out, &event->attributes, &event->residual);
+  tk_residual_add_json(out, &event->residual, TK_OWNER_EVENT);
   tk_text_buffer_add_char(out, '}');
 }
 
@@ -166,39 +159,40 @@ static bool is_zero(const uint8_t *bytes, size_t size) {
 
 static void add_link(struct tk_text_buffer *out, const struct tk_link *link) {
   tk_text_buffer_add_char(out, '{');
-  if (!is_zero(link->trace_id, 16)) add_id_member(out, "traceId", link->trace_id, 16);
-  if (!is_zero(link->span_id, 8)) add_id_member(out, "spanId", link->span_id, 8);
-  add_text_member(out, "traceState", link->trace_state);
-  add_attributes(out, &link->attributes);
+  const struct tk_residual *residual = &link->residual;
+  if (!is_zero(link->trace_id, 16) && !tk_residual_has_id(residual, "traceId", 1)) {
+    tk_json_add_hex_member(out, "traceId", link->trace_id, 16);
+  }
+  if (!is_zero(link->span_id, 8) && !tk_residual_has_id(residual, "spanId", 2)) {
+    tk_json_add_hex_member(out, "spanId", link->span_id, 8);
+  }
+  tk_json_add_text_member(out, "traceState", link->trace_state);
+  add_attributes(out, &link->attributes, &link->residual);
   add_number_member(out, "flags", link->flags);
-  add_residual(out, &link->residual);
+  tk_residual_add_json(out, &link->residual, TK_OWNER_LINK);
   tk_text_buffer_add_char(out, '}');
 }
 
+/* Ids that are text are written with what else was kept of the span. */
 static void add_span_ids(struct tk_text_buffer *out, const struct tk_span *span) {
-  if (span->presence & TK_SPAN_TEXT_TRACE_ID) {
-    add_key(out, "traceId");
-    add_json_text(out, span->trace_id_text);
-  } else if (span->presence & TK_SPAN_SHORT_TRACE_ID) {
-    add_id_member(out, "traceId", span->trace_id + 8, 8);
-  } else if (!(span->presence & TK_SPAN_SYNTHETIC_TRACE_ID)) {
-    add_id_member(out, "traceId", span->trace_id, 16);
-  }
+  if (!(span->presence & TK_SPAN_SYNTHETIC_TRACE_ID)) tk_json_add_trace_id(out, "traceId", span);
   if (!(span->presence & TK_SPAN_SYNTHETIC_SPAN_ID)) {
-    add_id_member(out, "spanId", span->span_id, 8);
+    tk_json_add_hex_member(out, "spanId", span->span_id, 8);
   }
-  add_text_member(out, "traceState", span->trace_state);
+  tk_json_add_text_member(out, "traceState", span->trace_state);
   if (span->presence & TK_SPAN_HAS_PARENT) {
-    add_id_member(out, "parentSpanId", span->parent_span_id, 8);
+    if (!tk_residual_has_id(&span->residual, "parentSpanId", 4)) {
+      tk_json_add_hex_member(out, "parentSpanId", span->parent_span_id, 8);
+    }
   } else if (span->presence & TK_SPAN_ZERO_PARENT) {
-    add_key(out, "parentSpanId");
+    tk_json_add_key(out, "parentSpanId");
     tk_text_buffer_add(out, "\"0000000000000000\"");
   }
 }
 
 static void add_events_and_links(struct tk_text_buffer *out, const struct tk_span *span) {
   if (span->event_count > 0) {
-    add_key(out, "events");
+    tk_json_add_key(out, "events");
     for (uint32_t i = 0; i < span->event_count; i++) {
       tk_text_buffer_add_char(out, i > 0 ? ',' : '[');
       add_event(out, &span->events[i]);
@@ -207,7 +201,7 @@ static void add_events_and_links(struct tk_text_buffer *out, const struct tk_spa
   }
   add_number_member(out, "droppedEventsCount", span->dropped_events_count);
   if (span->link_count > 0) {
-    add_key(out, "links");
+    tk_json_add_key(out, "links");
     for (uint32_t i = 0; i < span->link_count; i++) {
       tk_text_buffer_add_char(out, i > 0 ? ',' : '[');
       add_link(out, &span->links[i]);
@@ -221,20 +215,21 @@ static void add_span(struct tk_text_buffer *out, const struct tk_span *span) {
   tk_text_buffer_add_char(out, '{');
   add_span_ids(out, span);
   add_number_member(out, "flags", span->flags);
-  add_text_member(out, "name", span->name);
+  tk_json_add_text_member(out, "name", span->name);
   add_number_member(out, "kind", span->kind);
   add_time_member(out, "startTimeUnixNano", span->start_unix_ns);
   add_time_member(out, "endTimeUnixNano", span->end_unix_ns);
-  add_attributes(out, &span->attributes);
+  add_attributes(out, &span->attributes, &span->residual);
   add_events_and_links(out, span);
   if (span->presence & TK_SPAN_HAS_STATUS) {
-    add_key(out, "status");
+    tk_json_add_key(out, "status");
     tk_text_buffer_add_char(out, '{');
-    add_text_member(out, "message", span->status_message);
+    tk_json_add_text_member(out, "message", span->status_message);
     add_number_member(out, "code", span->status_code);
+    tk_residual_add_status(out, &span->residual);
     tk_text_buffer_add_char(out, '}');
   }
-  add_residual(out, &span->residual);
+  tk_residual_add_json(out, &span->residual, TK_OWNER_SPAN);
   tk_text_buffer_add_char(out, '}');
 }
 
@@ -243,29 +238,29 @@ static void add_span(struct tk_text_buffer *out, const struct tk_span *span) {
 static void add_resource_head(struct tk_text_buffer *out, const struct tk_resource *resource) {
   tk_text_buffer_add_char(out, '{');
   if (!resource->absent) {
-    add_key(out, "resource");
+    tk_json_add_key(out, "resource");
     tk_text_buffer_add_char(out, '{');
-    add_attributes(out, &resource->attributes);
-    add_residual(out, &resource->residual);
+    add_attributes(out, &resource->attributes, &resource->residual);
+    tk_residual_add_json(out, &resource->residual, TK_OWNER_RESOURCE);
     tk_text_buffer_add_char(out, '}');
   }
-  add_text_member(out, "schemaUrl", resource->schema_url);
-  add_residual(out, &resource->outer_residual);
+  tk_json_add_text_member(out, "schemaUrl", resource->schema_url);
+  tk_residual_add_json(out, &resource->outer_residual, TK_OWNER_OTHER);
 }
 
 static void add_scope_head(struct tk_text_buffer *out, const struct tk_scope *scope) {
   tk_text_buffer_add_char(out, '{');
   if (!scope->absent) {
-    add_key(out, "scope");
+    tk_json_add_key(out, "scope");
     tk_text_buffer_add_char(out, '{');
-    add_text_member(out, "name", scope->name);
-    add_text_member(out, "version", scope->version);
-    add_attributes(out, &scope->attributes);
-    add_residual(out, &scope->residual);
+    tk_json_add_text_member(out, "name", scope->name);
+    tk_json_add_text_member(out, "version", scope->version);
+    add_attributes(out, &scope->attributes, &scope->residual);
+    tk_residual_add_json(out, &scope->residual, TK_OWNER_OTHER);
     tk_text_buffer_add_char(out, '}');
   }
-  add_text_member(out, "schemaUrl", scope->schema_url);
-  add_residual(out, &scope->outer_residual);
+  tk_json_add_text_member(out, "schemaUrl", scope->schema_url);
+  tk_residual_add_json(out, &scope->outer_residual, TK_OWNER_OTHER);
 }
 
 static const struct tk_span_syntax json_syntax = {.add_resource = add_resource_head,
@@ -282,7 +277,7 @@ void tk_otlp_json_add(struct tk_span_groups *document, const struct tk_span *spa
 static void open_with_head(struct tk_text_buffer *out, const struct tk_text_buffer *head,
                            const char *array_key) {
   tk_text_buffer_append(out, head->data, head->size);
-  add_key(out, array_key);
+  tk_json_add_key(out, array_key);
   tk_text_buffer_add_char(out, '[');
 }
 

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "cli/output/residual.h"
+
 /* ---- wire format ---- */
 
 enum wire_type { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
@@ -82,40 +84,45 @@ static void close_message(struct tk_text_buffer *out, size_t begin) {
   memcpy(out->data + begin - 1, length, length_size);
 }
 
-static void add_residual(struct tk_text_buffer *out, const struct tk_residual *residual) {
-  if (residual->format == TK_RESIDUAL_PROTOBUF) {
-    tk_text_buffer_append(out, residual->data, residual->size);
-  }
-}
-
 /* ---- values ---- */
 
-static void add_value(struct tk_text_buffer *out, uint32_t number, const struct tk_value *value);
+static void add_value(struct tk_text_buffer *out, uint32_t number, const struct tk_value *value,
+                      struct tk_patches *patches);
 
 static void add_key_value(struct tk_text_buffer *out, uint32_t number,
-                          const struct tk_attribute *attribute) {
+                          const struct tk_attribute *attribute, struct tk_patches *patches) {
   const size_t begin = open_message(out, number);
   add_text_field(out, 1, attribute->key);
-  add_value(out, 2, &attribute->value);
+  const uint32_t back = tk_patches_enter(patches, "/value");
+  add_value(out, 2, &attribute->value, patches);
+  tk_patches_leave(patches, back);
+  tk_patches_add_protobuf(out, patches);
   close_message(out, begin);
 }
 
-static void add_list(struct tk_text_buffer *out, const struct tk_value *value) {
+static void add_list(struct tk_text_buffer *out, const struct tk_value *value,
+                     struct tk_patches *patches) {
   const bool array = value->type == TK_VALUE_ARRAY;
   const size_t begin = open_message(out, array ? 5 : 6);
+  const uint32_t outer = tk_patches_enter(patches, array ? "/arrayValue" : "/kvlistValue");
   for (uint32_t i = 0; i < value->size; i++) {
+    const uint32_t back = tk_patches_enter_item(patches, "/values", i);
     if (array) {
-      add_value(out, 1, &value->as.items[i]);
+      add_value(out, 1, &value->as.items[i], patches);
     } else {
-      add_key_value(out, 1, &value->as.members[i]);
+      add_key_value(out, 1, &value->as.members[i], patches);
     }
+    tk_patches_leave(patches, back);
   }
+  tk_patches_add_protobuf(out, patches);
+  tk_patches_leave(patches, outer);
   close_message(out, begin);
 }
 
 /* Recursion is as deep as values nest, which readers and the store both limit. A member of a oneof
  * is written whatever its value. */
-static void add_value(struct tk_text_buffer *out, uint32_t number, const struct tk_value *value) {
+static void add_value(struct tk_text_buffer *out, uint32_t number, const struct tk_value *value,
+                      struct tk_patches *patches) {
   const size_t begin = open_message(out, number);
   uint64_t bits;
   switch ((enum tk_value_type)value->type) {
@@ -139,20 +146,26 @@ static void add_value(struct tk_text_buffer *out, uint32_t number, const struct 
       break;
     case TK_VALUE_ARRAY:
     case TK_VALUE_KVLIST:
-      add_list(out, value);
+      add_list(out, value, patches);
       break;
     case TK_VALUE_BYTES:
       add_bytes_field(out, 7, value->as.text, value->size);
       break;
   }
+  tk_patches_add_protobuf(out, patches);
   close_message(out, begin);
 }
 
-/* The numbers of the two fields differ from message to message. */
+/* The numbers of the two fields differ from message to message, whose residual is `residual`. */
 static void add_attributes(struct tk_text_buffer *out, const struct tk_attributes *attributes,
-                           uint32_t number, uint32_t dropped_number) {
+                           uint32_t number, uint32_t dropped_number,
+                           const struct tk_residual *residual) {
+  struct tk_patches memory;
+  struct tk_patches *patches = tk_patches_of(&memory, residual);
   for (uint32_t i = 0; i < attributes->count; i++) {
-    add_key_value(out, number, &attributes->items[i]);
+    tk_patches_enter_item(patches, "attributes", i);
+    add_key_value(out, number, &attributes->items[i], patches);
+    tk_patches_leave(patches, 0);
   }
   add_varint_field(out, dropped_number, attributes->dropped_count);
 }
@@ -163,8 +176,8 @@ static void add_event(struct tk_text_buffer *out, const struct tk_event *event) 
   const size_t begin = open_message(out, 11);
   add_fixed64_field(out, 1, event->time_unix_ns);
   add_text_field(out, 2, event->name);
-  add_attributes(out, &event->attributes, 3, 4);
-  add_residual(out, &event->residual);
+  add_attributes(out, &event->attributes, 3, 4, &event->residual);
+  tk_residual_add_protobuf(out, &event->residual, TK_OWNER_EVENT);
   close_message(out, begin);
 }
 
@@ -177,15 +190,20 @@ static void add_id_unless_zero(struct tk_text_buffer *out, uint32_t number, cons
 
 static void add_link(struct tk_text_buffer *out, const struct tk_link *link) {
   const size_t begin = open_message(out, 13);
-  add_id_unless_zero(out, 1, link->trace_id, sizeof link->trace_id);
-  add_id_unless_zero(out, 2, link->span_id, sizeof link->span_id);
+  if (!tk_residual_has_id(&link->residual, "traceId", 1)) {
+    add_id_unless_zero(out, 1, link->trace_id, sizeof link->trace_id);
+  }
+  if (!tk_residual_has_id(&link->residual, "spanId", 2)) {
+    add_id_unless_zero(out, 2, link->span_id, sizeof link->span_id);
+  }
   add_text_field(out, 3, link->trace_state);
-  add_attributes(out, &link->attributes, 4, 5);
+  add_attributes(out, &link->attributes, 4, 5, &link->residual);
   add_fixed32_field(out, 6, link->flags);
-  add_residual(out, &link->residual);
+  tk_residual_add_protobuf(out, &link->residual, TK_OWNER_LINK);
   close_message(out, begin);
 }
 
+/* Ids that are text are written with what else was kept of the span. */
 static void add_ids(struct tk_text_buffer *out, const struct tk_span *span) {
   if (!(span->presence & TK_SPAN_SYNTHETIC_TRACE_ID)) {
     add_bytes_field(out, 1, span->trace_id, sizeof span->trace_id);
@@ -194,7 +212,8 @@ static void add_ids(struct tk_text_buffer *out, const struct tk_span *span) {
     add_bytes_field(out, 2, span->span_id, sizeof span->span_id);
   }
   add_text_field(out, 3, span->trace_state);
-  if (span->presence & (TK_SPAN_HAS_PARENT | TK_SPAN_ZERO_PARENT)) {
+  if ((span->presence & (TK_SPAN_HAS_PARENT | TK_SPAN_ZERO_PARENT)) &&
+      !tk_residual_has_id(&span->residual, "parentSpanId", 4)) {
     add_bytes_field(out, 4, span->parent_span_id, sizeof span->parent_span_id);
   }
 }
@@ -214,14 +233,14 @@ static void add_span(struct tk_text_buffer *out, const struct tk_span *span) {
   add_varint_field(out, 6, span->kind);
   add_fixed64_field(out, 7, span->start_unix_ns);
   add_fixed64_field(out, 8, span->end_unix_ns);
-  add_attributes(out, &span->attributes, 9, 10);
+  add_attributes(out, &span->attributes, 9, 10, &span->residual);
   for (uint32_t i = 0; i < span->event_count; i++) add_event(out, &span->events[i]);
   add_varint_field(out, 12, span->dropped_events_count);
   for (uint32_t i = 0; i < span->link_count; i++) add_link(out, &span->links[i]);
   add_varint_field(out, 14, span->dropped_links_count);
   add_status(out, span);
   add_fixed32_field(out, 16, span->flags);
-  add_residual(out, &span->residual);
+  tk_residual_add_protobuf(out, &span->residual, TK_OWNER_SPAN);
   close_message(out, begin);
 }
 
@@ -230,12 +249,12 @@ static void add_span(struct tk_text_buffer *out, const struct tk_span *span) {
 static void add_resource_head(struct tk_text_buffer *out, const struct tk_resource *resource) {
   if (!resource->absent) {
     const size_t begin = open_message(out, 1);
-    add_attributes(out, &resource->attributes, 1, 2);
-    add_residual(out, &resource->residual);
+    add_attributes(out, &resource->attributes, 1, 2, &resource->residual);
+    tk_residual_add_protobuf(out, &resource->residual, TK_OWNER_RESOURCE);
     close_message(out, begin);
   }
   add_text_field(out, 3, resource->schema_url);
-  add_residual(out, &resource->outer_residual);
+  tk_residual_add_protobuf(out, &resource->outer_residual, TK_OWNER_OTHER);
 }
 
 static void add_scope_head(struct tk_text_buffer *out, const struct tk_scope *scope) {
@@ -243,12 +262,12 @@ static void add_scope_head(struct tk_text_buffer *out, const struct tk_scope *sc
     const size_t begin = open_message(out, 1);
     add_text_field(out, 1, scope->name);
     add_text_field(out, 2, scope->version);
-    add_attributes(out, &scope->attributes, 3, 4);
-    add_residual(out, &scope->residual);
+    add_attributes(out, &scope->attributes, 3, 4, &scope->residual);
+    tk_residual_add_protobuf(out, &scope->residual, TK_OWNER_OTHER);
     close_message(out, begin);
   }
   add_text_field(out, 3, scope->schema_url);
-  add_residual(out, &scope->outer_residual);
+  tk_residual_add_protobuf(out, &scope->outer_residual, TK_OWNER_OTHER);
 }
 
 static const struct tk_span_syntax protobuf_syntax = {.add_resource = add_resource_head,
@@ -291,18 +310,18 @@ void tk_otlp_protobuf_finish(struct tk_span_groups *message, struct tk_text_buff
 
 /* ---- what is lost ---- */
 
-static bool is_json(const struct tk_residual *residual) {
-  return residual->size > 0 && residual->format == TK_RESIDUAL_JSON;
-}
-
 bool tk_otlp_protobuf_loses_members(const struct tk_span *span) {
-  bool loses = is_json(&span->residual) || is_json(&span->resource->residual) ||
-               is_json(&span->resource->outer_residual) || is_json(&span->scope->residual) ||
-               is_json(&span->scope->outer_residual);
+  const struct tk_resource *resource = span->resource;
+  bool loses = tk_residual_needs_json(&span->residual, TK_OWNER_SPAN) ||
+               tk_residual_needs_json(&resource->residual, TK_OWNER_RESOURCE) ||
+               tk_residual_needs_json(&resource->outer_residual, TK_OWNER_OTHER) ||
+               tk_residual_needs_json(&span->scope->residual, TK_OWNER_OTHER) ||
+               tk_residual_needs_json(&span->scope->outer_residual, TK_OWNER_OTHER);
   for (uint32_t i = 0; i < span->event_count && !loses; i++) {
-    loses = is_json(&span->events[i].residual);
+    loses = tk_residual_needs_json(&span->events[i].residual, TK_OWNER_EVENT);
   }
-  for (uint32_t i = 0; i < span->link_count && !loses; i++)
-    loses = is_json(&span->links[i].residual);
+  for (uint32_t i = 0; i < span->link_count && !loses; i++) {
+    loses = tk_residual_needs_json(&span->links[i].residual, TK_OWNER_LINK);
+  }
   return loses;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/output/residual.h"
 #include "cli/output/span_json.h"
 #include "cli/output/trace_format.h"
 
@@ -209,18 +210,9 @@ static void reset_processes(struct processes *processes) {
 
 /* ---- spans ---- */
 
-/* A member of the residual if it was kept; true: it was. */
-static bool add_kept(struct tk_text_buffer *out, struct tk_text kept, const char *key) {
-  const struct tk_text value = tk_find_json_member(kept, key);
-  if (value.size == 0) return false;
-  tk_json_add_key(out, key);
-  tk_text_buffer_append(out, value.data, value.size);
-  return true;
-}
-
 static void add_trace_id(struct tk_text_buffer *out, const struct tk_span *span,
                          struct tk_text kept) {
-  if (!add_kept(out, kept, "traceID")) tk_json_add_trace_id(out, "traceID", span);
+  if (!tk_json_add_kept(out, kept, "traceID")) tk_json_add_trace_id(out, "traceID", span);
 }
 
 static void begin_reference(struct tk_text_buffer *out, const char *type) {
@@ -240,7 +232,7 @@ static void add_parent(struct tk_text_buffer *out, const struct tk_span *span,
   if (id.size > 0) {
     tk_json_add_key(out, "spanID");
     tk_text_buffer_append(out, id.data, id.size);
-  } else {
+  } else if (!tk_residual_add_id(out, "spanID", &span->residual, "parentSpanId", 4)) {
     tk_json_add_hex_member(out, "spanID", span->parent_span_id, 8);
   }
   tk_text_buffer_add_char(out, '}');
@@ -253,8 +245,12 @@ static void add_link(struct tk_text_buffer *out, const struct tk_link *link) {
                      tk_text_is((struct tk_text){type->as.text, type->size}, "child_of");
   const size_t skipped = memcmp(link->trace_id, zero, 8) == 0 ? 8 : 0;
   begin_reference(out, child ? "CHILD_OF" : "FOLLOWS_FROM");
-  tk_json_add_hex_member(out, "traceID", link->trace_id + skipped, 16 - skipped);
-  tk_json_add_hex_member(out, "spanID", link->span_id, 8);
+  if (!tk_residual_add_id(out, "traceID", &link->residual, "traceId", 1)) {
+    tk_json_add_hex_member(out, "traceID", link->trace_id + skipped, 16 - skipped);
+  }
+  if (!tk_residual_add_id(out, "spanID", &link->residual, "spanId", 2)) {
+    tk_json_add_hex_member(out, "spanID", link->span_id, 8);
+  }
   tk_text_buffer_add_char(out, '}');
 }
 
@@ -326,8 +322,11 @@ static void add_span(struct tk_text_buffer *out, const struct tk_span *span,
   const struct tk_text kept = tk_residual_members(&span->residual, "jaeger");
   tk_text_buffer_add_char(out, '{');
   add_trace_id(out, span, kept);
-  if (!add_kept(out, kept, "spanID")) tk_json_add_hex_member(out, "spanID", span->span_id, 8);
-  if (!add_kept(out, kept, "flags")) tk_json_add_uint_member(out, "flags", span->flags & 1);
+  if (!tk_json_add_kept(out, kept, "spanID") &&
+      !tk_residual_add_id(out, "spanID", &span->residual, "spanId", 2)) {
+    tk_json_add_hex_member(out, "spanID", span->span_id, 8);
+  }
+  if (!tk_json_add_kept(out, kept, "flags")) tk_json_add_uint_member(out, "flags", span->flags & 1);
   tk_json_add_key(out, "operationName");
   tk_json_add_text(out, span->name);
   tk_json_add_key(out, "references");

@@ -1,5 +1,4 @@
-/* What the writers of traces share: values as plain JSON, names of enums, and the members that
- * readers of a format left in a residual for its writer. */
+/* What the writers of traces share: members, values as plain JSON, names of enums. */
 #ifndef TK_CLI_OUTPUT_SPAN_JSON_H
 #define TK_CLI_OUTPUT_SPAN_JSON_H
 
@@ -37,21 +36,5 @@ const char *tk_json_status_name(int32_t code);
 
 /** Trace id as it was: text, 16 or 32 hexadecimal digits. */
 void tk_json_add_trace_id(struct tk_text_buffer *out, const char *key, const struct tk_span *span);
-
-/* ---- residuals ---- */
-
-struct tk_json_member {
-  struct tk_text key, value; /**< as they stand: the key without its quotes */
-};
-
-/** Members of the object `"format":{...}` of a residual; empty: there is none such. */
-struct tk_text tk_residual_members(const struct tk_residual *residual, const char *format);
-/** Takes the first member off `rest`; false: no more. */
-bool tk_next_json_member(struct tk_text *rest, struct tk_json_member *member);
-/** Value of a member, as it stands; empty: there is none such. */
-struct tk_text tk_find_json_member(struct tk_text members, const char *key);
-/** Appends all members but those listed (NULL ends the list). */
-void tk_json_add_members_but(struct tk_text_buffer *out, struct tk_text members,
-                             const char *const *handled);
 
 #endif

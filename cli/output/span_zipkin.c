@@ -4,6 +4,7 @@
  * tags are text; attributes of a resource are tags like others: docs/formats.md. */
 #include <string.h>
 
+#include "cli/output/residual.h"
 #include "cli/output/span_json.h"
 #include "cli/output/trace_format.h"
 
@@ -110,9 +111,13 @@ static void add_link_tag(struct tk_text_buffer *out, const struct tk_link *link,
   struct tk_text_buffer text = {0};
   tk_text_buffer_add(&key, "otlp.link.");
   tk_text_buffer_add_uint(&key, index);
-  tk_text_buffer_add_hex(&text, link->trace_id, 16);
+  if (!tk_residual_add_id_text(&text, &link->residual, "traceId", 1)) {
+    tk_text_buffer_add_hex(&text, link->trace_id, 16);
+  }
   tk_text_buffer_add_char(&text, '|');
-  tk_text_buffer_add_hex(&text, link->span_id, 8);
+  if (!tk_residual_add_id_text(&text, &link->residual, "spanId", 2)) {
+    tk_text_buffer_add_hex(&text, link->span_id, 8);
+  }
   tk_text_buffer_add_char(&text, '|');
   tk_text_buffer_append(&text, link->trace_state.data, link->trace_state.size);
   tk_text_buffer_add_char(&text, '|');
@@ -185,28 +190,23 @@ static void add_annotations(struct tk_text_buffer *out, const struct tk_span *sp
   tk_text_buffer_reset(&text);
 }
 
-/* A member of the residual if it was kept; true: it was. */
-static bool add_kept(struct tk_text_buffer *out, struct tk_text kept, const char *key) {
-  const struct tk_text value = tk_find_json_member(kept, key);
-  if (value.size == 0) return false;
-  tk_json_add_key(out, key);
-  tk_text_buffer_append(out, value.data, value.size);
-  return true;
-}
-
 static void add_ids(struct tk_text_buffer *out, const struct tk_span *span, struct tk_text kept) {
-  if (!add_kept(out, kept, "traceId")) tk_json_add_trace_id(out, "traceId", span);
-  if ((span->presence & TK_SPAN_HAS_PARENT) && !add_kept(out, kept, "parentId")) {
+  if (!tk_json_add_kept(out, kept, "traceId")) tk_json_add_trace_id(out, "traceId", span);
+  if ((span->presence & TK_SPAN_HAS_PARENT) && !tk_json_add_kept(out, kept, "parentId") &&
+      !tk_residual_add_id(out, "parentId", &span->residual, "parentSpanId", 4)) {
     tk_json_add_hex_member(out, "parentId", span->parent_span_id, 8);
   }
-  if (!add_kept(out, kept, "id")) tk_json_add_hex_member(out, "id", span->span_id, 8);
+  if (!tk_json_add_kept(out, kept, "id") &&
+      !tk_residual_add_id(out, "id", &span->residual, "spanId", 2)) {
+    tk_json_add_hex_member(out, "id", span->span_id, 8);
+  }
 }
 
 /* Zipkin rounds up what is shorter than its unit. */
 static void add_times(struct tk_text_buffer *out, const struct tk_span *span, struct tk_text kept) {
   tk_json_add_uint_member(out, "timestamp", span->start_unix_ns / 1000);
-  if (add_kept(out, kept, "duration") || span->start_unix_ns == 0 || span->end_unix_ns == 0 ||
-      span->end_unix_ns < span->start_unix_ns) {
+  if (tk_json_add_kept(out, kept, "duration") || span->start_unix_ns == 0 ||
+      span->end_unix_ns == 0 || span->end_unix_ns < span->start_unix_ns) {
     return;
   }
   const uint64_t ns = span->end_unix_ns - span->start_unix_ns;

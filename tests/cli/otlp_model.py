@@ -73,27 +73,38 @@ def identifier(text, size):
     return text
 
 
+def list_of(member, item):
+    """Items of an arrayValue or kvlistValue, and what else is in it."""
+    known, others = members(member, {'values'})
+    return [[item(one) for one in known.get('values') or []], others]
+
+
 def any_value(value):
     known, others = members(value, {'stringValue', 'boolValue', 'intValue', 'doubleValue', 'arrayValue', 'kvlistValue', 'bytesValue'})
     for key, member in known.items():
         if key == 'stringValue':
-            return ['string', member]
+            return ['string', member, others]
         if key == 'boolValue':
-            return ['bool', member if isinstance(member, bool) else str(member) == 'true']
+            return ['bool', member if isinstance(member, bool) else str(member) == 'true', others]
         if key == 'intValue':
-            return ['int', integer(member)]
+            return ['int', integer(member), others]
         if key == 'doubleValue':
-            return ['double', real(member)]
+            return ['double', real(member), others]
         if key == 'arrayValue':
-            return ['array', [any_value(item) for item in member.get('values') or []]]
+            return ['array', list_of(member, any_value), others]
         if key == 'kvlistValue':
-            return ['kvlist', key_values(member.get('values'))]
-        return ['bytes', bytes_of(member)]
+            return ['kvlist', list_of(member, key_value), others]
+        return ['bytes', bytes_of(member), others]
     return ['empty', others]
 
 
+def key_value(item):
+    known, others = members(item, {'key', 'value'})
+    return [known.get('key', ''), any_value(known.get('value')), others]
+
+
 def key_values(items):
-    return [[item.get('key', ''), any_value(item.get('value'))] for item in items or []]
+    return [key_value(item) for item in items or []]
 
 
 def resource_of(entry):
@@ -125,14 +136,14 @@ def link_of(link):
 def span_of(span):
     known, others = members(span, {'traceId', 'spanId', 'traceState', 'parentSpanId', 'flags', 'name', 'kind', 'startTimeUnixNano', 'endTimeUnixNano', 'attributes',
                                    'droppedAttributesCount', 'events', 'droppedEventsCount', 'links', 'droppedLinksCount', 'status'})
-    status, _ = members(known.get('status'), {'message', 'code'})
+    status, status_others = members(known.get('status'), {'message', 'code'})
     parent = known.get('parentSpanId', '')
     return {'trace': identifier(known.get('traceId'), 16), 'span': identifier(known.get('spanId'), 8), 'state': known.get('traceState', ''),
             'parent': 'zero' if parent and not parent.strip('0') else identifier(parent, 8), 'flags': integer(known.get('flags')), 'name': known.get('name', ''),
             'kind': enum(known.get('kind'), KINDS), 'start': integer(known.get('startTimeUnixNano')), 'end': integer(known.get('endTimeUnixNano')),
             'attributes': key_values(known.get('attributes')), 'dropped': [integer(known.get(key)) for key in ('droppedAttributesCount', 'droppedEventsCount', 'droppedLinksCount')],
             'events': [event_of(event) for event in known.get('events') or []], 'links': [link_of(link) for link in known.get('links') or []],
-            'status': [enum(status.get('code'), CODES), status.get('message', '')] if 'status' in known else None, 'others': others}
+            'status': [enum(status.get('code'), CODES), status.get('message', ''), status_others] if 'status' in known else None, 'others': others}
 
 
 def documents(text):

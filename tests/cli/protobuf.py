@@ -156,8 +156,10 @@ def maybe(rng, *chunks):
 
 
 def raw_attribute(rng, number):
-    value = rng.choice([b(1, 'text'), v(3, -5), f64(4, 2**62), v(2, 1), b(7, b'\0\xff'), b'', b(1, 'lost') + v(3, 7), b(5, b(1, b(1, 'x'))) + b(5, b(1, v(2, 1))), b(6, b(1, b(1, 'k') + b(2, v(3, 1))))])
-    return b(number, b(2, value) + b(1, rng.choice(['k1', 'k2', 'http.route'])) if rng.random() < 0.5 else b(1, 'k3') + b(2, value))
+    value = rng.choice([b(1, 'x') + v(8, 3), b(5, b(1, b(1, 'x') + unknown(rng)) + unknown(rng)), b(6, v(3, 1) + b(1, b(1, 'k') + b(2, v(3, 1)) + v(3, 9))), unknown(rng),
+                        b(1, 'text'), v(3, -5), f64(4, 2**62), v(2, 1), b(7, b'\0\xff'), b'', b(1, 'lost') + v(3, 7), b(5, b(1, b(1, 'x'))) + b(5, b(1, v(2, 1))), b(6, b(1, b(1, 'k') + b(2, v(3, 1))))])
+    rest = b''.join(maybe(rng, v(3, 7), unknown(rng))) if rng.random() < 0.3 else b''
+    return b(number, rest + (b(2, value) + b(1, rng.choice(['k1', 'k2', 'http.route'])) if rng.random() < 0.5 else b(1, 'k3') + b(2, value)))
 
 
 def raw_span(rng):
@@ -194,14 +196,6 @@ def any_order_and_unknown_fields_come_back(folder):
 
 # ---- JSON to protobuf ----
 
-def without_unknown(text):
-    """The document without what protobuf has no place for."""
-    document = json.loads(text)
-    for entry in document['resourceSpans']:
-        entry.get('resource', {}).pop('entityRefs', None)
-    return document
-
-
 def json_says_what_protobuf_says(folder):
     round_trip.add_unknown = lambda rng, target: None
     total = 0
@@ -211,11 +205,12 @@ def json_says_what_protobuf_says(folder):
         lines = []
         for _ in range(20):
             entry = json.loads(round_trip.dump({'resourceSpans': [round_trip.random_resource_spans(rng)]}))
-            entry['resourceSpans'][0].get('resource', {}).pop('entityRefs', None)
             for spans in entry['resourceSpans'][0]['scopeSpans']:
                 spans['spans'] = [one for one in spans['spans'] if not one['traceId'].startswith('run')]
                 for one in spans['spans']:
                     one['traceId'] = one['traceId'].rjust(32, '0')
+                    for link in one.get('links', []):
+                        link['traceId'] = link['traceId'].replace('run-1', 'run-of-link-1')
             lines.append(json.dumps(entry))
         sources.append('\n'.join(lines) + '\n')
     for text in sources:
@@ -237,6 +232,29 @@ def what_protobuf_cannot_hold_is_counted(folder):
     run = Run('export', folder / 'a.db', '--format', 'otlp-proto', '-o', folder / 'out.pb')
     assert run.stderr.count(b'\n') == 2 and b'1 spans have JSON members' in run.stderr and b'1 traces have ids that are text' in run.stderr, run.stderr
     assert not Run('export', folder / 'a.db').stderr
+
+
+def spans_are_the_same_however_they_came(folder):
+    """Ids that are missing or text, entity references: JSON and protobuf of them are one span."""
+    times = {'startTimeUnixNano': '1795000000000000000', 'endTimeUnixNano': '1795000000000000009'}
+    twin = dict(times, name='twin', attributes=[{'key': 'n', 'value': {'doubleValue': 1.5}}])
+    spans = [dict(times, name='no ids', events=[{'name': 'e', 'attributes': [{'key': 'l', 'value': {'arrayValue': {'values': [{'intValue': '1'}]}}}]}]), twin, twin,
+             dict(times, traceId='1' * 32, name='no span id', links=[{'traceId': '2' * 32, 'spanId': 'a name'}]), dict(times, spanId='3' * 16, name='no trace id'),
+             dict(times, traceId='1' * 32, spanId='step-one', name='text'), dict(times, traceId='1' * 32, spanId='4' * 16, parentSpanId='step 1', name='child')]
+    resource = {'attributes': [{'key': 'service.name', 'value': {'stringValue': 'shop'}}], 'entityRefs': [{'type': 'service', 'idKeys': ['service.name']}]}
+    (folder / 'in.json').write_text(json.dumps({'resourceSpans': [{'resource': resource, 'scopeSpans': [{'spans': spans}]}]}), encoding='utf-8')
+    ingest(folder / 'a.db', folder / 'in.json')
+    run = Run('export', folder / 'a.db', '--format', 'otlp-proto', '-o', folder / 'in.pb')
+    assert not run.stderr, run.stderr
+    again = json.loads(Run('ingest', '--output-format', 'json', folder / 'a.db', folder / 'in.pb', expect=None).stdout)
+    assert (again['spans_new'], again['spans_conflicting']) == (1, 0), again  # of 'step-one', 8 bytes are an id
+    ingest(folder / 'b.db', folder / 'in.pb')
+    Run('export', folder / 'b.db', '-o', folder / 'back.json')
+    back = json.loads((folder / 'back.json').read_text(encoding='utf-8'))['resourceSpans']
+    assert [one['resource'] for one in back] == [resource], back
+    names = {span['name']: span for one in back for scope in one['scopeSpans'] for span in scope['spans']}
+    assert names['child']['parentSpanId'] == 'step 1' and names['no span id']['links'][0]['spanId'] == 'a name', names
+    assert sum(span['name'] == 'twin' for one in back for scope in one['scopeSpans'] for span in scope['spans']) == 2
 
 
 # ---- files ----
@@ -329,5 +347,5 @@ if __name__ == '__main__':
     if not pb.available():
         print('1..0 # SKIP protoc is not installed')
     else:
-        run_tests([every_field_comes_back, any_order_and_unknown_fields_come_back, json_says_what_protobuf_says, what_protobuf_cannot_hold_is_counted, the_sample_dumps_give_one_store,
+        run_tests([every_field_comes_back, any_order_and_unknown_fields_come_back, json_says_what_protobuf_says, what_protobuf_cannot_hold_is_counted, spans_are_the_same_however_they_came, the_sample_dumps_give_one_store,
                    every_framing_gives_one_store, export_compresses, indented_json_is_the_same_json, shared_protobuf_comes_back])

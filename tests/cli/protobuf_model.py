@@ -122,10 +122,15 @@ def camel(name):
     return re.sub(r'_([a-z])', lambda match: match[1].upper(), name)
 
 
-TEXT = {'name', 'version', 'key', 'schema_url', 'trace_state', 'message', 'string_value'}
+TEXT = {'name', 'version', 'key', 'schema_url', 'trace_state', 'message', 'string_value', 'type', 'id_keys', 'description_keys'}
 IDS = {'trace_id', 'span_id', 'parent_span_id'}
-REPEATED = {'resource_spans', 'scope_spans', 'spans', 'attributes', 'events', 'links', 'values'}
+REPEATED = {'resource_spans', 'scope_spans', 'spans', 'attributes', 'events', 'links', 'values', 'entity_refs', 'id_keys', 'description_keys'}
 REALS = {'nan': 'NaN', '-nan': 'NaN', 'inf': 'Infinity', '-inf': '-Infinity'}
+
+
+def id_of(data, size):
+    """Text where the bytes are no id."""
+    return data.hex() if len(data) == size else data.decode('utf-8')
 
 
 def json_of(node):
@@ -136,7 +141,7 @@ def json_of(node):
         elif name in TEXT:
             converted = unquote(value).decode('utf-8')
         elif name in IDS:
-            converted = unquote(value).hex()
+            converted = id_of(unquote(value), 16 if name == 'trace_id' else 8)
         elif name == 'bytes_value':
             converted = base64.b64encode(unquote(value)).decode()
         elif name == 'bool_value':

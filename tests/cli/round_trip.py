@@ -103,6 +103,21 @@ def dump(value):
 
 
 def random_value(rng, depth=0):
+    value = known_value(rng, depth)
+    for name in ('arrayValue', 'kvlistValue'):
+        if name in value:
+            add_unknown(rng, value[name])
+    add_unknown(rng, value)
+    return value
+
+
+def random_key_value(rng, keys, depth=0):
+    attribute = {'key': rng.choice(keys), 'value': random_value(rng, depth)}
+    add_unknown(rng, attribute)
+    return attribute
+
+
+def known_value(rng, depth):
     kind = rng.randint(0, 7 if depth < 3 else 5)
     if kind == 0:
         return {}
@@ -119,12 +134,12 @@ def random_value(rng, depth=0):
         return {'bytesValue': base64.b64encode(rng.randbytes(rng.randint(0, 9))).decode()}
     if kind == 6:
         return {'arrayValue': {'values': [random_value(rng, depth + 1) for _ in range(rng.randint(0, 4))]}}
-    return {'kvlistValue': {'values': [{'key': rng.choice(TEXTS), 'value': random_value(rng, depth + 1)} for _ in range(rng.randint(0, 3))]}}
+    return {'kvlistValue': {'values': [random_key_value(rng, TEXTS, depth + 1) for _ in range(rng.randint(0, 3))]}}
 
 
 def random_attributes(rng):
     keys = ['http.route', 'count', 'Ключ', 'with "quotes"', 'k1', 'k2', 'service.name']
-    return [{'key': rng.choice(keys), 'value': random_value(rng)} for _ in range(rng.randint(0, 5))]
+    return [random_key_value(rng, keys) for _ in range(rng.randint(0, 5))]
 
 
 def sometimes(rng, target, key, make, chance=0.5):
@@ -136,12 +151,16 @@ def add_unknown(rng, target):
     sometimes(rng, target, 'vendorField', lambda: rng.choice([1, 'text', {'a': [1, {'b': None}]}, [], True, 2**60]), 0.1)
 
 
+def random_span_id(rng):
+    return f'{rng.getrandbits(64) | 1:016x}' if rng.random() < 0.9 else rng.choice(['span "77"', 'Ä', f'step-{rng.getrandbits(30)}'])
+
+
 def random_span(rng):
-    span = {'spanId': f'{rng.getrandbits(64) | 1:016x}', 'startTimeUnixNano': str(rng.choice([1, 1_795_000_000_000_000_000 + rng.getrandbits(40), 2**63 - 5]))}
+    span = {'spanId': random_span_id(rng), 'startTimeUnixNano': str(rng.choice([1, 1_795_000_000_000_000_000 + rng.getrandbits(40), 2**63 - 5]))}
     trace = rng.random()
     span['traceId'] = f'{rng.getrandbits(128) | 1:032x}' if trace < 0.8 else f'{rng.getrandbits(64) | 1:016x}' if trace < 0.9 else f'run-{rng.getrandbits(40)}'
     sometimes(rng, span, 'endTimeUnixNano', lambda: str(int(span['startTimeUnixNano']) + rng.choice([0, 1, 10**9, -1, 86400 * 10**9])), 0.9)
-    sometimes(rng, span, 'parentSpanId', lambda: rng.choice(['', '0' * 16, f'{rng.getrandbits(64) | 1:016x}']))
+    sometimes(rng, span, 'parentSpanId', lambda: rng.choice(['', '0' * 16, random_span_id(rng)]))
     sometimes(rng, span, 'name', lambda: rng.choice(TEXTS), 0.9)
     sometimes(rng, span, 'kind', lambda: rng.choice([0, 1, 2, 3, 4, 5, 6, 77]))
     sometimes(rng, span, 'traceState', lambda: rng.choice(['', 'a=1,b=2', 'ot=th:8']), 0.2)
@@ -152,6 +171,9 @@ def random_span(rng):
     sometimes(rng, span, 'events', lambda: [random_event(rng) for _ in range(rng.randint(0, 3))], 0.4)
     sometimes(rng, span, 'links', lambda: [random_link(rng) for _ in range(rng.randint(0, 3))], 0.3)
     sometimes(rng, span, 'status', lambda: rng.choice([{}, {'code': 0}, {'code': 1}, {'code': 2, 'message': 'no'}, {'message': ''}, {'code': 9, 'message': 'ü'}]), 0.7)
+    if 'status' in span:
+        span['status'] = dict(span['status'])
+        add_unknown(rng, span['status'])
     add_unknown(rng, span)
     return span
 
@@ -167,7 +189,7 @@ def random_event(rng):
 
 
 def random_link(rng):
-    link = {'traceId': f'{rng.getrandbits(128) | 1:032x}', 'spanId': f'{rng.getrandbits(64) | 1:016x}'}
+    link = {'traceId': f'{rng.getrandbits(128) | 1:032x}' if rng.random() < 0.9 else 'run-1', 'spanId': random_span_id(rng)}
     sometimes(rng, link, 'traceState', lambda: 'a=1', 0.2)
     sometimes(rng, link, 'attributes', lambda: random_attributes(rng))
     sometimes(rng, link, 'flags', lambda: 769, 0.3)
@@ -181,7 +203,7 @@ def random_resource_spans(rng):
     resource, scope = {}, {}
     sometimes(rng, resource, 'attributes', lambda: random_attributes(rng), 0.9)
     sometimes(rng, resource, 'droppedAttributesCount', lambda: 2, 0.1)
-    sometimes(rng, resource, 'entityRefs', lambda: [{'type': 'service', 'idKeys': ['service.name']}], 0.2)
+    sometimes(rng, resource, 'entityRefs', lambda: [{'type': 'service', 'idKeys': ['service.name'], 'schemaUrl': 'u'}, {'type': 'host', 'descriptionKeys': ['a', 'b']}], 0.2)
     add_unknown(rng, resource)
     sometimes(rng, entry, 'resource', lambda: resource, 0.9)
     sometimes(rng, entry, 'schemaUrl', lambda: 'https://opentelemetry.io/schemas/1.26.0', 0.3)

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "cli/output/residual.h"
 #include "cli/output/span_json.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"

@@ -194,7 +194,7 @@ static void what_the_model_has_no_place_for_is_kept(void) {
                      ",\"processID\":\"web\"}],\"processes\":{\"web\":{\"serviceName\":\"x\"}}}");
   CHECK(batch->span_count == 1 && text_is(batch->spans[0].trace_id_text, "t \"1\""));
   CHECK(residual_is(batch->spans[0].residual,
-                    "\"jaeger\":{\"spanID\":\"abc\",\"processID\":\"web\"}"));
+                    "\"jaeger\":{\"processID\":\"web\"},\"spanId\":\"abc\""));
   tk_batch_free(batch);
 }
 

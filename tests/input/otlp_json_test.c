@@ -290,6 +290,58 @@ static void unknown_members_are_kept_verbatim(void) {
   tk_batch_free(batch);
 }
 
+static bool residual_is(struct tk_residual residual, const char *expected) {
+  return residual.format == TK_RESIDUAL_JSON &&
+         text_is((struct tk_text){residual.data, residual.size}, expected);
+}
+
+static void unknown_members_of_values_and_status_are_kept_by_their_path(void) {
+  struct tk_batch *batch = parse_span(
+      IDS "," TIMES
+          ",\"attributes\":[{\"key\":\"a\"},{\"key\":\"b\",\"note\":[1],\"value\":{\"intValue\":1,"
+          "\"unit\":\"s\"}},"
+          "{\"key\":\"c\",\"value\":{\"arrayValue\":{\"values\":[{},{\"kvlistValue\":{\"more\":2,"
+          "\"values\":"
+          "[{\"key\":\"d\",\"value\":{\"x\":null}}]}}]}}}],\"status\":{\"code\":1,\"cause\":{}},"
+          "\"events\":[{\"attributes\":[{\"key\":\"e\",\"value\":{\"y\":1}}]}]");
+  CHECK(residual_is(batch->spans[0].residual,
+                    "\"attributes/1\":{\"note\":[1]},\"attributes/1/value\":{\"unit\":\"s\"},"
+                    "\"attributes/2/value/arrayValue/values/1/kvlistValue\":{\"more\":2},"
+                    "\"attributes/2/value/arrayValue/values/1/kvlistValue/values/0/value\":"
+                    "{\"x\":null},\"status\":{\"cause\":{}}"));
+  CHECK(residual_is(batch->spans[0].events[0].residual, "\"attributes/0/value\":{\"y\":1}"));
+  CHECK(batch->spans[0].attributes.items[1].value.type == TK_VALUE_INT);
+  CHECK(count_issues(batch, "json.unknown_field") == 6); /* five, and how many more */
+  tk_batch_free(batch);
+}
+
+static void ids_that_are_no_ids_are_kept_as_text(void) {
+  struct tk_batch *batch = parse_span(
+      "\"traceId\":\"11111111111111111111111111111111\",\"spanId\":"
+      "\"a \\\"b\\\"\",\"parentSpanId\":\"p\",\"x\":1," TIMES
+      ",\"links\":[{\"traceId\":\"t\",\"spanId\":\"u\"}]");
+  CHECK(residual_is(batch->spans[0].residual,
+                    "\"x\":1,\"spanId\":\"a \\u0022b\\u0022\",\"parentSpanId\":\"p\""));
+  CHECK(residual_is(batch->spans[0].links[0].residual, "\"traceId\":\"t\",\"spanId\":\"u\""));
+  tk_batch_free(batch);
+}
+
+static void entity_references_are_what_they_are_in_protobuf(void) {
+  struct tk_batch *batch = parse_text(
+      "{\"resourceSpans\":[{\"resource\":{\"entityRefs\":[{\"id_keys\":[\"k\",\"l\"],"
+      "\"type\":\"service\"}]},\"scopeSpans\":[{\"spans\":[{" IDS "," TIMES
+      "}]}]},"
+      "{\"resource\":{\"entityRefs\":[{\"kind\":1}]},\"scopeSpans\":[{\"spans\":[{" IDS "," TIMES
+      "}]}]}]}");
+  static const char fields[] = "\x1a\x0f\x12\x07service\x1a\x01k\x1a\x01l";
+  CHECK(batch->span_count == 2 && batch->issue_count == 0);
+  struct tk_residual residual = batch->spans[0].resource->residual;
+  CHECK(residual.format == TK_RESIDUAL_PROTOBUF && residual.size == sizeof fields - 1 &&
+        memcmp(residual.data, fields, residual.size) == 0);
+  CHECK(residual_is(batch->spans[1].resource->residual, "\"entityRefs\":[{\"kind\":1}]"));
+  tk_batch_free(batch);
+}
+
 static void other_signals_are_records_without_spans(void) {
   struct tk_batch *batch = parse_text(
       "{\"resourceMetrics\":[{}]}\n{\"resourceLogs\":[]}\n{\n\"resourceLogs\":[{}]}\n{}\n");
@@ -436,6 +488,9 @@ CHECK_MAIN(CASE(a_good_span_raises_nothing), CASE(documents_after_a_cut_one_are_
            CASE(values_that_do_not_fit_their_type_are_kept),
            CASE(repeated_and_empty_keys_are_kept_with_an_issue),
            CASE(broken_utf8_is_kept_and_reported), CASE(unknown_members_are_kept_verbatim),
+           CASE(unknown_members_of_values_and_status_are_kept_by_their_path),
+           CASE(ids_that_are_no_ids_are_kept_as_text),
+           CASE(entity_references_are_what_they_are_in_protobuf),
            CASE(other_signals_are_records_without_spans),
            CASE(unknown_json_is_rejected_record_by_record),
            CASE(a_broken_record_takes_nothing_else_with_it),
