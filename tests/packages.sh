@@ -4,7 +4,7 @@
 # The one list of what tracekeep needs. samples/quickstart.sh, tests/run.sh and .ci/run call it.
 set -eu
 
-build='gcc libc6-dev meson ninja-build pkg-config libsqlite3-dev libzstd-dev libcjson-dev zlib1g-dev libcurl4-openssl-dev libyaml-dev'
+build='gcc libc6-dev meson ninja-build pkg-config libsqlite3-dev libzstd-dev libcjson-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libyaml-dev'
 try='sqlite3'
 test='python3 zstd protobuf-compiler python3-pandas python3-matplotlib python3-ipykernel jupyter-nbconvert'
 

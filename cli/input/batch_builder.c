@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/input/document_builder.h"
+
 enum {
   INTERN_LIMIT = 96,
   FIRST_INTERNED = 2048,
@@ -79,12 +81,16 @@ const void *tk_builder_take(struct tk_batch_builder *builder, struct tk_stack *s
   return items;
 }
 
-void tk_builder_push_bytes(struct tk_batch_builder *builder, const char *data, size_t size) {
-  struct tk_stack *stack = &builder->residual;
+void tk_builder_append(struct tk_batch_builder *builder, struct tk_stack *stack, const void *data,
+                       size_t size) {
   if (size == 0) return;
   if (size > stack->capacity - stack->count && !grow(builder, stack, size, 1)) return;
   memcpy(stack->data + stack->count, data, size);
   stack->count += (uint32_t)size;
+}
+
+void tk_builder_push_bytes(struct tk_batch_builder *builder, const char *data, size_t size) {
+  tk_builder_append(builder, &builder->residual, data, size);
 }
 
 /* ---- text ---- */
@@ -178,6 +184,21 @@ static struct tk_interned_text *find_interned(struct tk_batch_builder *builder, 
   *entry = (struct tk_interned_text){.data = copy.data, .size = size, .hash = hash};
   builder->interned_count++;
   return entry;
+}
+
+const char *tk_builder_find_interned(const struct tk_batch_builder *builder, const char *data,
+                                     uint32_t size) {
+  const uint32_t hash = hash_short_text(data, size);
+  const uint32_t mask = builder->interned_capacity - 1;
+  if (builder->interned_capacity == 0) return NULL;
+  for (uint32_t i = 0; i <= PROBE_LIMIT; i++) {
+    const struct tk_interned_text *entry = &builder->interned[(hash + i) & mask];
+    if (!entry->data) return NULL;
+    if (entry->hash == hash && entry->size == size && memcmp(entry->data, data, size) == 0) {
+      return entry->data;
+    }
+  }
+  return NULL;
 }
 
 struct tk_text tk_builder_intern(struct tk_batch_builder *builder, const char *data,
@@ -359,6 +380,7 @@ void tk_batch_builder_begin(struct tk_batch_builder *builder) {
   builder->spans.count = builder->issues.count = builder->attributes.count = 0;
   builder->values.count = builder->events.count = builder->links.count = 0;
   builder->residual.count = 0;
+  tk_builder_reset_documents(builder);
   builder->interned_count = 0;
   builder->list_number = 0;
   memset(builder->rule_counts, 0, sizeof builder->rule_counts);
@@ -377,6 +399,8 @@ enum tk_status tk_batch_builder_finish(struct tk_batch_builder *builder,
   *batch_out = NULL;
   if (!batch || builder->out_of_memory) return tk_nomem(error);
   summarise_issues(builder);
+  tk_builder_close_lines(builder);
+  batch->document_count = builder->documents.documents.count;
   batch->span_count = builder->spans.count;
   batch->issue_count = builder->issues.count;
   /* The batch is the builder's own and not shared yet: its arrays may be written. */
@@ -384,11 +408,15 @@ enum tk_status tk_batch_builder_finish(struct tk_batch_builder *builder,
     const void *taken;
     struct tk_span *spans;
     struct tk_issue *issues;
+    struct tk_document *documents;
   } array;
   array.taken = tk_builder_take(builder, &builder->spans, 0, sizeof *batch->spans);
   batch->spans = array.spans;
   array.taken = tk_builder_take(builder, &builder->issues, 0, sizeof *batch->issues);
   batch->issues = array.issues;
+  array.taken =
+      tk_builder_take(builder, &builder->documents.documents, 0, sizeof *batch->documents);
+  batch->documents = array.documents;
   if (builder->out_of_memory) return tk_nomem(error);
   builder->batch = NULL;
   *batch_out = batch;
@@ -398,7 +426,11 @@ enum tk_status tk_batch_builder_finish(struct tk_batch_builder *builder,
 void tk_batch_builder_reset(struct tk_batch_builder *builder) {
   struct tk_stack *const stacks[] = {&builder->spans,   &builder->issues, &builder->attributes,
                                      &builder->values,  &builder->events, &builder->links,
-                                     &builder->residual};
+                                     &builder->residual,
+                                     &builder->documents.documents,
+                                     &builder->documents.text,
+                                     &builder->documents.origins,
+                                     &builder->documents.trace_ids};
   for (size_t i = 0; i < sizeof stacks / sizeof stacks[0]; i++) sqlite3_free(stacks[i]->data);
   sqlite3_free(builder->interned);
   tk_batch_free(builder->batch);

@@ -35,10 +35,18 @@ struct tk_record_place {
 
 struct tk_interned_text;
 
+/** Documents of the batch. Lines of one kind that follow each other are one of them, the last one
+ * while it is open: its text, origins and trace ids are still on stacks. */
+struct tk_document_stacks {
+  struct tk_stack documents, text, origins, trace_ids;
+  bool open;
+};
+
 struct tk_batch_builder {
   struct tk_batch *batch;
   struct tk_record_place place;
   struct tk_stack spans, issues, attributes, values, events, links, residual;
+  struct tk_document_stacks documents;
   struct tk_interned_text *interned;
   uint32_t interned_capacity; /**< a power of two */
   uint32_t interned_count;
@@ -71,12 +79,18 @@ void *tk_builder_push(struct tk_batch_builder *builder, struct tk_stack *stack, 
 /** Moves the items from index `begin` on into the arena, and cuts the stack there. */
 const void *tk_builder_take(struct tk_batch_builder *builder, struct tk_stack *stack,
                             uint32_t begin, size_t item_size);
+/** Appends bytes to a stack of bytes. */
+void tk_builder_append(struct tk_batch_builder *builder, struct tk_stack *stack, const void *data,
+                       size_t size);
 /** Appends bytes to the `residual` stack. */
 void tk_builder_push_bytes(struct tk_batch_builder *builder, const char *data, size_t size);
 
 struct tk_text tk_builder_copy(struct tk_batch_builder *builder, const char *data, uint32_t size);
 /** As tk_builder_copy, but equal short texts of a batch share their bytes. */
 struct tk_text tk_builder_intern(struct tk_batch_builder *builder, const char *data, uint32_t size);
+/** The text that equal texts of the batch share, or NULL if none of them has been interned. */
+const char *tk_builder_find_interned(const struct tk_batch_builder *builder, const char *data,
+                                     uint32_t size);
 /** Copies a JSON string without its escapes; broken UTF-8 is kept and reported. */
 struct tk_text tk_builder_string(struct tk_batch_builder *builder, struct tk_json_string string);
 

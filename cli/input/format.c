@@ -7,6 +7,7 @@
 
 #include "cli/input/console_json.h"
 #include "cli/input/describe.h"
+#include "cli/input/document_json.h"
 #include "cli/input/flat_json.h"
 #include "cli/input/framing.h"
 #include "cli/input/jaeger_json.h"
@@ -33,6 +34,7 @@ static const char *const jaeger_whole[] = {"traceID", "spans", "processes", "_so
 static const char *const no_keys[] = {NULL};
 
 static bool probe_otlp_json(const char *head, size_t size) {
+  if (tk_document_json_probe(head, size)) return false;
   return tk_head_has_key(head, size, "resourceSpans") ||
          tk_head_has_key(head, size, "resource_spans") || tk_head_has_key(head, size, "batches") ||
          tk_head_has_key(head, size, "scopeSpans");
@@ -54,6 +56,12 @@ static const struct tk_input_format formats[] = {
         .probe = probe_otlp_json,
         .split_keys = {.arrays = otlp_arrays, .wrappers = otlp_wrappers, .whole = otlp_whole},
         .parse = tk_otlp_json_parse,
+    },
+    {
+        .name = "documents",
+        .probe = tk_document_json_probe,
+        .split_keys = {.arrays = no_keys, .wrappers = no_keys, .whole = no_keys, .exact = true},
+        .parse = tk_document_json_parse,
     },
     {
         .name = "jaeger",
@@ -103,6 +111,10 @@ const struct tk_input_format *tk_input_format_find(const char *name) {
 const struct tk_input_format *tk_input_format_probe(const char *head, size_t size) {
   for (size_t i = 0; i < FORMAT_COUNT; i++) {
     if (formats[i].probe(head, size)) return &formats[i];
+  }
+  for (size_t i = 0; i < size; i++) {
+    if (head[i] == '{' || head[i] == '[') return tk_input_format_find("documents");
+    if (!strchr(" \t\r\n\xEF\xBB\xBF", head[i])) break;
   }
   return tk_input_format_find("otlp-json");
 }

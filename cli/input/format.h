@@ -21,7 +21,8 @@ struct tk_input_format {
 
 /** NULL: no such format. */
 const struct tk_input_format *tk_input_format_find(const char *name);
-/** Never NULL: what no probe recognises is left to OTLP/JSON to complain about. */
+/** Never NULL: JSON that no probe recognises is left to the reader of documents, which knows OTLP
+ * too, and other input to that of OTLP/JSON to complain about. */
 const struct tk_input_format *tk_input_format_probe(const char *head, size_t size);
 /** Row `index`, NULL behind the last. */
 const struct tk_input_format *tk_input_format_at(size_t index);

@@ -13,6 +13,7 @@
 
 #include "cli/input/describe.h"
 #include "cli/input/format.h"
+#include "cli/input/kvonce_spans.h"
 #include "cli/input/splitter.h"
 
 enum { MAX_THREADS = 64, UNITS_PER_THREAD = 4 };
@@ -203,6 +204,7 @@ static void parse_unit(const struct tk_input_format *format, struct tk_batch_bui
       format->parse(builder, record);
     }
   }
+  tk_builder_add_span_events(builder);
   unit->status = tk_batch_builder_finish(builder, &unit->batch, NULL);
 }
 
@@ -523,6 +525,10 @@ void tk_input_close(struct tk_input *reader) {
 
 uint64_t tk_input_head_hash(const struct tk_input *reader) {
   return reader->head_hash;
+}
+
+bool tk_input_sha256(const struct tk_input *reader, uint8_t digest[32]) {
+  return tk_splitter_sha256(reader->splitter, digest);
 }
 
 const char *tk_input_format_name(const struct tk_input *reader) {

@@ -66,6 +66,8 @@ bool tk_input_was_short(const struct tk_input *reader);
 
 /** tk_hash64 of the first min(TK_SOURCE_HEAD_SIZE, all) decoded bytes. */
 uint64_t tk_input_head_hash(const struct tk_input *reader);
+/** SHA-256 of the decoded bytes that were read, where they are documents. False: not known. */
+bool tk_input_sha256(const struct tk_input *reader, uint8_t digest[32]);
 /** Name of the format. */
 const char *tk_input_format_name(const struct tk_input *reader);
 /** For people: how records stand in the input, as its beginning shows; and its compression. */

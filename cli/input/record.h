@@ -12,6 +12,7 @@ enum tk_record_kind {
   TK_RECORD_ELEMENT, /**< one item of the array that holds a document's substance */
   TK_RECORD_MEMBERS, /**< members of such a document that stand outside the array: "a":1,"b":2 */
   TK_RECORD_END,     /**< such a document is complete; no text */
+  TK_RECORD_SPACE,   /**< of input that is kept exactly: white space behind the last record */
   TK_RECORD_FAULT    /**< input that is no record: the beginning of it */
 };
 

@@ -13,9 +13,10 @@
 #include "tracekeep/json.h"
 #include "cli/input/json_scanner.h"
 #include "cli/input/window.h"
+#include "tracekeep/document.h"
 #include "tracekeep/span.h"
 
-enum { LOOK_AHEAD_LIMIT = 4096, LEVEL_LIMIT = 8 };
+enum { LOOK_AHEAD_LIMIT = 4096, LEVEL_LIMIT = 8, SPACE_LIMIT = 1 << 20 };
 
 enum level_kind {
   LEVEL_DOCUMENT, /* the object that a split document is */
@@ -40,6 +41,7 @@ struct tk_splitter {
   struct level levels[LEVEL_LIMIT];
   uint32_t level_count;
   struct tk_json_scanner scanner;
+  struct tk_sha256_stream digest;
   char fault_message[192];
 };
 
@@ -622,12 +624,90 @@ static enum tk_status step_at_top(struct tk_splitter *splitter, struct tk_record
   return emit_garbage(splitter, 0, "'{' or '['", record, error);
 }
 
+/* ---- exact records ---- */
+
+static bool has_byte_order_mark(const struct tk_splitter *splitter) {
+  return splitter->window.offset == 0 && tk_window_available(&splitter->window) >= 3 &&
+         memcmp(tk_window_at(&splitter->window, 0), "\xEF\xBB\xBF", 3) == 0;
+}
+
+/* What is left of the input goes with its last record, if it is little and only white space. */
+static enum tk_status take_input_end(struct tk_splitter *splitter, size_t *size,
+                                     struct tk_error *error) {
+  size_t position = *size;
+  const size_t limit = position + LOOK_AHEAD_LIMIT;
+  enum tk_status status;
+  if (splitter->options.growing) return TK_OK;
+  while ((status = tk_window_reach(&splitter->window, position, error)) == TK_OK &&
+         position < tk_window_available(&splitter->window)) {
+    if (position == limit || !is_space(*tk_window_at(&splitter->window, position))) return TK_OK;
+    position++;
+  }
+  if (status == TK_OK) *size = position;
+  return status;
+}
+
+static enum tk_status emit_input_end(struct tk_splitter *splitter, size_t position,
+                                     struct tk_record *record, bool *found,
+                                     struct tk_error *error) {
+  splitter->finished = true;
+  *found = true;
+  if (tk_byte_source_truncated(splitter->window.source)) {
+    return emit_truncated(splitter, record, error);
+  }
+  *found = position > 0;
+  if (*found) emit(splitter, TK_RECORD_SPACE, position, record);
+  return TK_OK;
+}
+
+static enum tk_status next_exact(struct tk_splitter *splitter, struct tk_record *record,
+                                 bool *found, struct tk_error *error) {
+  enum scan_result result;
+  size_t position = 0;
+  *found = false;
+  if (splitter->finished) return TK_OK;
+  enum tk_status status = tk_window_reach(&splitter->window, 2, error);
+  if (status == TK_OK && has_byte_order_mark(splitter)) position = 3;
+  while (status == TK_OK && position < SPACE_LIMIT &&
+         position < tk_window_available(&splitter->window) &&
+         is_space(*tk_window_at(&splitter->window, position))) {
+    status = tk_window_reach(&splitter->window, ++position, error);
+  }
+  if (status != TK_OK) return status;
+  if (position == SPACE_LIMIT) {
+    *found = true;
+    emit(splitter, TK_RECORD_SPACE, position, record);
+    return TK_OK;
+  }
+  if (position >= tk_window_available(&splitter->window)) {
+    return emit_input_end(splitter, position, record, found, error);
+  }
+  *found = true;
+  const char byte = *tk_window_at(&splitter->window, position);
+  if (byte != '{' && byte != '[') {
+    tk_window_consume(&splitter->window, position);
+    return emit_garbage(splitter, 0, "'{' or '['", record, error);
+  }
+  status = scan_value(splitter, &position, &result, error);
+  if (status != TK_OK) return status;
+  if (result != SCAN_VALUE) return emit_scan_fault(splitter, result, position, record, error);
+  status = take_line_end(splitter, &position, error);
+  if (status == TK_OK) status = take_input_end(splitter, &position, error);
+  if (status == TK_OK) emit(splitter, TK_RECORD_WHOLE, position, record);
+  return status;
+}
+
 enum tk_status tk_splitter_next(struct tk_splitter *splitter, struct tk_record *record, bool *found,
                                 struct tk_error *error) {
   enum tk_status status = TK_OK;
   *found = false;
   if (splitter->keys && splitter->keys->binary) {
     return tk_framing_next(&splitter->framing, &splitter->window, record, found, error);
+  }
+  if (splitter->keys && splitter->keys->exact) {
+    status = next_exact(splitter, record, found, error);
+    if (status != TK_OK) *found = false;
+    return status;
   }
   while (status == TK_OK && !*found && !splitter->finished) {
     status = splitter->level_count > 0 ? step_in_level(splitter, record, found, error)
@@ -676,11 +756,16 @@ enum tk_status tk_splitter_create(struct tk_byte_source *source,
 
 void tk_splitter_set_keys(struct tk_splitter *splitter, const struct tk_split_keys *keys) {
   splitter->keys = keys;
+  if (keys->exact && splitter->options.record_limit > TK_DOCUMENT_LIMIT) {
+    splitter->options.record_limit = TK_DOCUMENT_LIMIT;
+  }
+  if (keys->exact) splitter->window.digest = &splitter->digest;
 }
 
 void tk_splitter_free(struct tk_splitter *splitter) {
   if (!splitter) return;
   tk_framing_reset(&splitter->framing);
+  tk_sha256_reset(&splitter->digest);
   tk_window_reset(&splitter->window);
   sqlite3_free(splitter);
 }
@@ -691,6 +776,10 @@ uint64_t tk_splitter_offset(const struct tk_splitter *splitter) {
 
 uint64_t tk_splitter_hash(const struct tk_splitter *splitter) {
   return tk_hash_digest(&splitter->window.hash);
+}
+
+bool tk_splitter_sha256(const struct tk_splitter *splitter, uint8_t digest[32]) {
+  return tk_sha256_digest(&splitter->digest, digest);
 }
 
 enum tk_status tk_splitter_head(struct tk_splitter *splitter, size_t size, const char **head_out,

@@ -29,6 +29,9 @@ struct tk_split_keys {
   const char *const *wrappers; /**< keys of objects that hold such a key in turn */
   const char *const *whole;    /**< keys that say: this object is one record */
   bool binary;                 /**< protobuf, which has no keys: see framing.h */
+  /** Every byte belongs to a record, white space before and behind a value to the value's; nothing
+   * is split, and an array at top level is one record. TK_DOCUMENT_LIMIT bytes at most. */
+  bool exact;
 };
 
 struct tk_splitter_options {
@@ -59,6 +62,9 @@ bool tk_splitter_continue(struct tk_splitter *splitter);
 /** Decoded bytes up to the end of the last record, and their tk_hash. */
 uint64_t tk_splitter_offset(const struct tk_splitter *splitter);
 uint64_t tk_splitter_hash(const struct tk_splitter *splitter);
+
+/** SHA-256 of the same bytes, where records are exact. False: it is not known. */
+bool tk_splitter_sha256(const struct tk_splitter *splitter, uint8_t digest[32]);
 
 /** The first min(size, all) bytes of input, until the first tk_splitter_next. */
 enum tk_status tk_splitter_head(struct tk_splitter *splitter, size_t size, const char **head_out,

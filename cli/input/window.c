@@ -80,6 +80,7 @@ static void hash_bytes(struct tk_window *window, const char *bytes, size_t size)
     window->watching = false;
   }
   tk_hash_update(&window->hash, bytes, size);
+  if (window->digest) tk_sha256_update(window->digest, bytes, size);
   if (window->quoting) tk_window_quote(window, bytes, size);
 }
 

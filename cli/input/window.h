@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "cli/input/byte_source.h"
+#include "cli/input/checksum.h"
 #include "tracekeep/hash.h"
 #include "tracekeep/span.h"
 #include "tracekeep/status.h"
@@ -25,6 +26,7 @@ struct tk_window {
   uint64_t offset;   /**< of buffer[begin] */
   uint64_t line;     /**< 1-based */
   struct tk_hash hash;
+  struct tk_sha256_stream *digest; /**< of the same bytes, if not NULL */
   uint64_t watch_offset;
   uint64_t watch_hash;
   bool watching;
