@@ -7,5 +7,6 @@
 int tk_register_time_functions(sqlite3 *db);
 int tk_register_attr_function(sqlite3 *db);
 int tk_register_quantile_functions(sqlite3 *db);
+int tk_register_document_function(sqlite3 *db);
 
 #endif
