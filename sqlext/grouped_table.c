@@ -503,13 +503,18 @@ static enum tk_status add_batch(struct grouped_cursor *cursor, struct grouped_ba
   return kind->add(cursor, cursor->state, batch, error);
 }
 
+/* Sets *done to the segment, unless none of its rows can match, and sees that it stays open. */
 static enum tk_status add_job(struct grouped_cursor *cursor, const struct spans_range *job,
-                              struct tk_error *error) {
+                              struct spans_opened **done, struct tk_error *error) {
   uint32_t groups[SPANS_BATCH_ROWS];
   struct grouped_batch batch = {.rows = cursor->scan.batch, .groups = groups};
   enum tk_status status = tk_spans_cursor_open(&cursor->scan, job, &batch.opened, error);
 
   if (status != TK_OK || !batch.opened->possible) return status;
+  if (*done) (*done)->pins--;
+  *done = batch.opened;
+  (*done)->pins++;
+  tk_spans_ahead_await(&cursor->scan.ahead, batch.opened);
   tk_spans_numbers_enter_segment(&cursor->numbers);
   uint32_t rows = batch.opened->segment->segment->summary.span_count, row = job->first;
   uint32_t end = job->count < rows - row ? row + job->count : rows;
@@ -550,6 +555,7 @@ static enum tk_status run(struct grouped_cursor *cursor, int given, const char *
                           sqlite3_value **values, struct tk_error *error) {
   const struct grouped_kind *kind = kind_of(cursor);
   const char *plan = plan_text ? strchr(plan_text, ';') : NULL;
+  struct spans_opened *done = NULL;
   enum tk_status status;
   int argument_count;
   char *order;
@@ -567,8 +573,11 @@ static enum tk_status run(struct grouped_cursor *cursor, int given, const char *
   choose_sampled(cursor);
   status = kind->begin(cursor, cursor->state, error);
   for (uint32_t i = 0; i < cursor->scan.job_count && status == TK_OK; i++) {
-    status = add_job(cursor, &cursor->scan.jobs[i], error);
+    tk_spans_ahead_run(&cursor->scan, i, done);
+    status = add_job(cursor, &cursor->scan.jobs[i], &done, error);
   }
+  if (done) done->pins--;
+  tk_spans_ahead_end(&cursor->scan.ahead);
   if (status == TK_OK) status = kind->finish(cursor, cursor->state, error);
   return status == TK_OK ? sort_rows(cursor, order, error) : status;
 }

@@ -120,11 +120,13 @@ enum tk_status tk_spans_cursor_batch(struct spans_opened *opened, uint32_t *row,
 static enum tk_status next_job(struct spans_cursor *cursor, struct tk_error *error) {
   const struct spans_range *job = &cursor->jobs[cursor->next_job];
   struct spans_opened *opened;
+  tk_spans_ahead_run(cursor, cursor->next_job, cursor->current);
   enum tk_status status = tk_spans_cursor_open(cursor, job, &opened, error);
 
   cursor->next_job++;
   cursor->next_row = cursor->job_end = 0;
   if (status != TK_OK || !opened->possible) return status;
+  tk_spans_ahead_await(&cursor->ahead, opened);
   uint32_t rows = opened->segment->segment->summary.span_count;
   cursor->current = opened;
   cursor->next_row = job->first;
@@ -148,6 +150,7 @@ static enum tk_status next_stored(struct spans_cursor *cursor, struct tk_error *
       status = next_job(cursor, error);
     } else {
       cursor->current = NULL;
+      tk_spans_ahead_end(&cursor->ahead);
       return TK_OK;
     }
   }
@@ -184,6 +187,7 @@ enum tk_status tk_spans_cursor_start(struct spans_cursor *cursor, const char *pl
   struct spans_table *table = (struct spans_table *)cursor->base.pVtab;
   enum tk_status status;
 
+  tk_spans_ahead_end(&cursor->ahead);
   if (!cursor->is_fresh) {
     if ((status = tk_reader_refresh(table->reader, error)) != TK_OK) return status;
     cursor->is_fresh = true;
@@ -240,6 +244,7 @@ enum tk_status tk_spans_cursor_next(struct spans_cursor *cursor, struct tk_error
 }
 
 void tk_spans_cursor_reset(struct spans_cursor *cursor) {
+  tk_spans_ahead_end(&cursor->ahead);
   tk_spans_start_order_end(cursor);
   tk_spans_trace_order_end(cursor);
   tk_spans_groups_end(cursor);

@@ -2,6 +2,7 @@
 #ifndef TK_SQLEXT_SPANS_CURSOR_H
 #define TK_SQLEXT_SPANS_CURSOR_H
 
+#include "sqlext/spans_ahead.h"
 #include "sqlext/spans_filter.h"
 #include "sqlext/spans_plan.h"
 #include "sqlext/spans_values.h"
@@ -52,6 +53,7 @@ struct spans_cursor {
   struct spans_start_order *start_order;
   struct spans_trace_order *trace_order;
   struct spans_groups *groups;
+  struct spans_ahead ahead;
 
   struct spans_scratch scratch;
 };

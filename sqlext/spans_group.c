@@ -102,6 +102,7 @@ static enum tk_status add_job(struct spans_cursor *cursor, const struct spans_ra
   enum tk_status status = tk_spans_cursor_open(cursor, job, &opened, error);
 
   if (status != TK_OK || !opened->possible) return status;
+  tk_spans_ahead_await(&cursor->ahead, opened);
   tk_spans_numbers_enter_segment(&groups->numbers);
   uint32_t rows = opened->segment->segment->summary.span_count, row = job->first;
   uint32_t end = job->count < rows - row ? row + job->count : rows;
@@ -258,8 +259,11 @@ enum tk_status tk_spans_groups_begin(struct spans_cursor *cursor, struct tk_erro
       tk_arena_alloc(&groups->arena, cursor->job_count * sizeof(struct spans_opened *));
   if (!groups->opened) return tk_nomem(error);
   for (uint32_t i = 0; i < cursor->job_count && status == TK_OK; i++) {
+    const uint32_t count = groups->opened_count;
+    tk_spans_ahead_run(cursor, i, count > 0 ? groups->opened[count - 1] : NULL);
     status = add_job(cursor, &cursor->jobs[i], error);
   }
+  tk_spans_ahead_end(&cursor->ahead);
   if (status == TK_OK) status = sort_references(groups, error);
   if (status == TK_OK) point_at_row(cursor);
   return status;

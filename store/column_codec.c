@@ -316,6 +316,18 @@ enum tk_status tk_column_decode_all(struct tk_column *column, struct tk_error *e
   return status;
 }
 
+bool tk_column_release_chunk(struct tk_column *column) {
+  struct tk_column_state *state = column->state;
+  if (!state || column->kind == TK_COLUMN_FIXED) return false;
+  for (uint32_t i = 0; i < state->granule_count; i++) {
+    if (!is_decoded(column, i)) return false;
+  }
+  column->memory_bytes -= state->stream.memory_bytes + state->list.memory_bytes;
+  tk_int_stream_close(&state->stream);
+  tk_text_list_close(&state->list);
+  return true;
+}
+
 uint32_t tk_column_find_code(const struct tk_column *column, struct tk_text text) {
   uint32_t low = 0;
   uint32_t high = column->dictionary_count;

@@ -104,6 +104,9 @@ enum tk_status tk_column_decode_granule(struct tk_column *column, uint32_t granu
 /** Makes all values readable. */
 enum tk_status tk_column_decode_all(struct tk_column *column, struct tk_error *error);
 
+/** Whether the chunk is not needed any more, all values having been decoded: lets go of it then. */
+bool tk_column_release_chunk(struct tk_column *column);
+
 /** Frees; a zeroed column is fine. */
 void tk_column_close(struct tk_column *column);
 

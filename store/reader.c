@@ -398,7 +398,7 @@ static enum tk_status append_listed(struct segment_list *list, sqlite3_stmt *sta
 static void free_listed(struct listed_segment *items, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     if (!items[i].trace_filter) continue;
-    tk_segment_cache_discharge(items[i].trace_filter_size);
+    tk_segment_cache_discharge(NULL, items[i].trace_filter_size);
     sqlite3_free(items[i].trace_filter);
   }
   sqlite3_free(items);

@@ -110,8 +110,9 @@ void tk_segment_cache_charge(struct tk_segment_state *state, uint64_t bytes) {
   free_victims(victims);
 }
 
-void tk_segment_cache_discharge(uint64_t bytes) {
+void tk_segment_cache_discharge(struct tk_segment_state *state, uint64_t bytes) {
   pthread_mutex_lock(&cache.mutex);
+  if (state) state->used_bytes -= bytes;
   cache.used -= bytes;
   pthread_mutex_unlock(&cache.mutex);
 }

@@ -169,6 +169,21 @@ static enum tk_status fill_state(struct tk_segment_state *state,
   return create_slots(state, error);
 }
 
+static void destroy_locks(struct tk_segment_state *state, int decoding_count) {
+  for (int i = 0; i < decoding_count; i++) pthread_mutex_destroy(&state->decoding[i]);
+  pthread_mutex_destroy(&state->mutex);
+}
+
+static bool create_locks(struct tk_segment_state *state) {
+  if (pthread_mutex_init(&state->mutex, NULL) != 0) return false;
+  for (int i = 0; i < TK_DECODING_LOCKS; i++) {
+    if (pthread_mutex_init(&state->decoding[i], NULL) == 0) continue;
+    destroy_locks(state, i);
+    return false;
+  }
+  return true;
+}
+
 enum tk_status tk_segment_state_create(const struct tk_segment_summary *summary, uint64_t hash,
                                        struct tk_text resources, struct tk_text scopes,
                                        struct tk_text directory,
@@ -179,7 +194,7 @@ enum tk_status tk_segment_state_create(const struct tk_segment_summary *summary,
   struct tk_segment_state *state = sqlite3_malloc64(sizeof *state);
   if (!state) return tk_nomem(error);
   memset(state, 0, sizeof *state);
-  if (pthread_mutex_init(&state->mutex, NULL) != 0) {
+  if (!create_locks(state)) {
     sqlite3_free(state);
     return tk_nomem(error);
   }
@@ -217,7 +232,7 @@ void tk_segment_state_free(struct tk_segment_state *state) {
   for (int i = 0; i < 2; i++) sqlite3_free(state->first_items[i].first);
   for (int i = 0; i < 3; i++) tk_arena_reset(&state->extras[i].arena);
   tk_arena_reset(&state->arena);
-  pthread_mutex_destroy(&state->mutex);
+  destroy_locks(state, TK_DECODING_LOCKS);
   sqlite3_free(state);
 }
 
@@ -359,11 +374,11 @@ static enum tk_status open_chunk(const struct tk_segment *segment, uint32_t inde
   slot->granules = opened.granules;
   slot->decoded.words = opened.decoded.words;
   slot->charged_bytes = opened.column.memory_bytes;
+  const size_t charged = column->chunk_size + slot->charged_bytes + set_size +
+                         (slot->ends ? slot->granules.count * sizeof *slot->ends : 0);
   atomic_store(&slot->decoded.all, column->kind == TK_COLUMN_FIXED || opened.granules.count == 0);
   atomic_store_explicit(&slot->opened, true, memory_order_release);
-  tk_segment_cache_charge(segment->state,
-                          column->chunk_size + slot->charged_bytes + set_size +
-                              (slot->ends ? slot->granules.count * sizeof *slot->ends : 0));
+  tk_segment_cache_charge(segment->state, charged);
   return TK_OK;
 
 done:
@@ -435,12 +450,20 @@ static enum tk_status check_values(const struct tk_segment *segment, uint32_t in
   return TK_OK;
 }
 
-static void mark_decoded(struct tk_column_slot *slot, uint32_t granule) {
-  atomic_fetch_or_explicit(&slot->decoded.words[granule / 64].bits, (uint64_t)1 << granule % 64,
-                           memory_order_release);
+/* Sets the bit of a granule. False if it was set before. */
+static bool add_granule(struct tk_granule_set *set, uint32_t granule) {
+  const uint64_t bit = (uint64_t)1 << granule % 64;
+  return !(atomic_fetch_or_explicit(&set->words[granule / 64].bits, bit, memory_order_release) &
+           bit);
 }
 
-/* With the mutex held. */
+static void mark_decoded(struct tk_column_slot *slot, uint32_t granule) {
+  slot->decoded_count += add_granule(&slot->decoded, granule);
+  if (slot->decoded_count < slot->granules.count) return;
+  atomic_store_explicit(&slot->decoded.all, true, memory_order_release);
+}
+
+/* With its lock held. */
 static enum tk_status decode_locked(const struct tk_segment *segment, uint32_t index,
                                     uint32_t granule, struct tk_error *error) {
   struct tk_column_slot *slot = &segment->state->slots[index];
@@ -458,11 +481,22 @@ static enum tk_status decode_locked(const struct tk_segment *segment, uint32_t i
   if (status != TK_OK) return status;
   if (granule == TK_ALL) {
     for (uint32_t g = 0; g < slot->granules.count; g++) mark_decoded(slot, g);
-    atomic_store_explicit(&slot->decoded.all, true, memory_order_release);
   } else {
     mark_decoded(slot, granule);
   }
   return TK_OK;
+}
+
+/* What is left of the chunk once everything is decoded: nothing. With the lock held. */
+static size_t release_chunk(const struct tk_segment *segment, uint32_t index) {
+  struct tk_column_slot *slot = &segment->state->slots[index];
+  if (!slot->chunk || !tk_granule_set_has_all(&slot->decoded) ||
+      !tk_column_release_chunk(&slot->column)) {
+    return 0;
+  }
+  sqlite3_free(slot->chunk);
+  slot->chunk = NULL;
+  return segment->columns[index].chunk_size;
 }
 
 enum tk_status tk_segment_decode(const struct tk_segment *segment, uint32_t index, uint32_t granule,
@@ -472,12 +506,15 @@ enum tk_status tk_segment_decode(const struct tk_segment *segment, uint32_t inde
   if (tk_granule_set_has_all(&slot->decoded)) return TK_OK;
   if (granule != TK_ALL && tk_granule_set_has(&slot->decoded, granule)) return TK_OK;
 
-  pthread_mutex_lock(&state->mutex);
+  pthread_mutex_t *lock = &state->decoding[index % TK_DECODING_LOCKS];
+  pthread_mutex_lock(lock);
   enum tk_status status = decode_locked(segment, index, granule, error);
-  size_t grown = slot->column.memory_bytes - slot->charged_bytes;
-  slot->charged_bytes = slot->column.memory_bytes;
-  pthread_mutex_unlock(&state->mutex);
-  if (grown > 0) tk_segment_cache_charge(state, grown);
+  const size_t released = release_chunk(segment, index) + slot->charged_bytes;
+  const size_t kept = slot->column.memory_bytes;
+  slot->charged_bytes = kept;
+  pthread_mutex_unlock(lock);
+  if (kept > released) tk_segment_cache_charge(state, kept - released);
+  if (kept < released) tk_segment_cache_discharge(state, released - kept);
   return status == TK_OK ? TK_OK : tk_segment_blame(segment, index, status, error);
 }
 
@@ -598,10 +635,9 @@ enum tk_status tk_lazy_array_fill(struct tk_segment_state *state, struct tk_lazy
     if (tk_granule_set_has(&array->filled, g)) continue;
     status = fill(state, context, g, array->data, error);
     if (status != TK_OK) break;
-    atomic_fetch_or_explicit(&array->filled.words[g / 64].bits, (uint64_t)1 << g % 64,
-                             memory_order_release);
+    array->filled_count += add_granule(&array->filled, g);
   }
-  if (status == TK_OK && granule == TK_ALL) {
+  if (status == TK_OK && array->filled_count == segment->rows.count) {
     atomic_store_explicit(&array->filled.all, true, memory_order_release);
   }
   pthread_mutex_unlock(&state->mutex);

@@ -2,9 +2,9 @@
  *
  * One state is shared by all threads that read the segment. What is in it is one of:
  *   - fixed when the segment was opened: read freely;
- *   - filled on demand under `mutex` and then *published* by a release store, to a flag or to a bit
- *     of a granule set: readers that see it with an acquire load see what it stands for, and it
- *     never changes again;
+ *   - filled on demand under `mutex`, values of columns under one of `decoding`, and then
+ *     *published* by a release store, to a flag or to a bit of a granule set: readers that see it
+ *     with an acquire load see what it stands for, and it never changes again;
  *   - the cache's own (segment_cache.c), under the cache's mutex.
  * No SQLite call is made while `mutex` is held: another connection of a shared cache could wait for
  * it while holding what the call needs. */
@@ -41,6 +41,7 @@ static inline bool tk_granule_set_has_all(const struct tk_granule_set *set) {
 struct tk_lazy_array {
   void *data;
   struct tk_granule_set filled;
+  uint32_t filled_count; /**< granules in `filled` */
 };
 
 struct tk_column_slot {
@@ -50,7 +51,8 @@ struct tk_column_slot {
   uint32_t *ends; /**< of uniform granules; NULL for others */
   struct tk_granules granules;
   struct tk_granule_set decoded;
-  size_t charged_bytes; /**< of column.memory_bytes, counted already */
+  uint32_t decoded_count; /**< granules in `decoded`; when that is all, the chunk is let go of */
+  size_t charged_bytes;   /**< of column.memory_bytes, counted already */
 
   atomic_bool filter_loaded;
   uint8_t *filter;
@@ -69,6 +71,9 @@ struct tk_extra_columns {
   uint32_t **items;          /**< by column index: the item of each value, ascending */
 };
 
+/* So that two threads can decode different columns of a segment. */
+#define TK_DECODING_LOCKS 8
+
 struct tk_segment_state {
   struct tk_segment segment;
   struct tk_arena arena;        /**< of the directory, and of what is made once when opening */
@@ -77,6 +82,7 @@ struct tk_segment_state {
   uint32_t attribute_mask;
 
   pthread_mutex_t mutex;
+  pthread_mutex_t decoding[TK_DECODING_LOCKS]; /**< of columns, by index */
   struct tk_lazy_array starts, parents, traces;
   atomic_bool trace_rows_known;
   uint32_t *trace_rows;
@@ -110,8 +116,8 @@ struct tk_segment_state *tk_segment_cache_add(struct tk_segment_state *state);
 /** Counts memory that a segment in use has come to need (`state`), or that is held elsewhere
  * (NULL), and makes room for it. */
 void tk_segment_cache_charge(struct tk_segment_state *state, uint64_t bytes);
-/** Takes back a charge without segment. */
-void tk_segment_cache_discharge(uint64_t bytes);
+/** Takes back a charge. */
+void tk_segment_cache_discharge(struct tk_segment_state *state, uint64_t bytes);
 
 /* ---- segment_reader.c ---- */
 
