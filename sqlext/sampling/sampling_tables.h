@@ -6,6 +6,8 @@
 
 int tk_register_sampling_configs(sqlite3 *db);
 int tk_register_sampling_decisions(sqlite3 *db);
+int tk_register_sampling_issues(sqlite3 *db);
+int tk_register_sampling_replay(sqlite3 *db);
 int tk_register_weighted_functions(sqlite3 *db);
 int tk_register_weighted_quantile(sqlite3 *db);
 

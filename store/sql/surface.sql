@@ -19,8 +19,10 @@ CREATE VIRTUAL TABLE IF NOT EXISTS span_relations USING tracekeep_span_relations
 CREATE VIRTUAL TABLE IF NOT EXISTS sampling_decisions USING tracekeep_sampling_decisions;
 CREATE VIRTUAL TABLE IF NOT EXISTS sampling_configs USING tracekeep_sampling_configs;
 CREATE VIRTUAL TABLE IF NOT EXISTS sampling_policies USING tracekeep_sampling_policies;
+CREATE VIRTUAL TABLE IF NOT EXISTS sampling_replay USING tracekeep_sampling_replay;
 CREATE VIRTUAL TABLE IF NOT EXISTS kvonce_events USING tracekeep_kvonce_events;
 CREATE VIRTUAL TABLE IF NOT EXISTS kvonce_issues USING tracekeep_kvonce_issues;
 CREATE VIRTUAL TABLE IF NOT EXISTS quality_issues USING tracekeep_quality_issues;
 CREATE VIRTUAL TABLE IF NOT EXISTS quality_rules USING tracekeep_quality_rules;
 CREATE VIRTUAL TABLE IF NOT EXISTS instrumentation_score USING tracekeep_instrumentation_score;
+CREATE VIRTUAL TABLE IF NOT EXISTS sampling_issues USING tracekeep_sampling_issues;

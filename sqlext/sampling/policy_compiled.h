@@ -1,0 +1,66 @@
+/* What policy_program.c makes of a configuration and policy_decide.c decides by. */
+#ifndef TK_SQLEXT_SAMPLING_POLICY_COMPILED_H
+#define TK_SQLEXT_SAMPLING_POLICY_COMPILED_H
+
+#include "sqlext/sampling/policy_program.h"
+
+__extension__ typedef __int128 tk_tokens;
+
+/** A bucket that fills at a rate and holds so many, both in millionths; full at the start. */
+struct tk_limiter {
+  int64_t rate, burst;
+  tk_tokens tokens; /**< in 10^-15 */
+  int64_t last;     /**< unix nanoseconds */
+  bool is_started;
+};
+
+/** What was let through in one second. */
+struct tk_second {
+  int64_t second, used;
+  bool is_started;
+};
+
+/** A policy by its ordinal. */
+struct tk_compiled_policy {
+  uint32_t first_leaf, leaf_count;
+  uint32_t salt, level;      /**< PROBABILISTIC: which draw, and up to where it keeps */
+  uint64_t threshold;        /**< PROBABILITY, probabilistic_sampler: 56 bits */
+  uint32_t span_stage;       /**< probabilistic_sampler: index of facts->stages */
+  struct tk_limiter limiter; /**< RATE_LIMITING, BYTES_LIMITING, Jaeger's, X-Ray's reservoir */
+  struct tk_second second;   /**< before v0.153, and of sub-policies of a composite */
+};
+
+/** All policies with one salt draw the same number. */
+struct tk_draw {
+  struct tk_text salt;
+  struct tk_level {
+    uint64_t threshold;
+    double probability;
+  } * levels; /**< ascending, distinct */
+  uint32_t level_count;
+};
+
+struct tk_program_draws {
+  struct tk_draw *items;
+  uint32_t count;
+  uint32_t *cell; /**< for a walk through all combinations: a level (or level_count) of each */
+};
+
+static inline bool tk_leaf_hits(const struct tk_replay_facts *facts, uint32_t leaf) {
+  return facts->hits[leaf / 64] >> (leaf % 64) & 1;
+}
+static inline bool tk_leaf_errs(const struct tk_replay_facts *facts, uint32_t leaf) {
+  return facts->errors[leaf / 64] >> (leaf % 64) & 1;
+}
+
+/** The decision of a tail_sampling, and of samplers that decide once for a trace. */
+enum tk_status tk_decide_tail(struct tk_program *program, const struct tk_sampling_policy *tail,
+                              const struct tk_replay_facts *facts, bool wants_probability,
+                              struct tk_replay_decision *decision_out);
+enum tk_status tk_decide_head(struct tk_program *program, const struct tk_sampling_policy *sampler,
+                              const struct tk_replay_facts *facts,
+                              struct tk_replay_decision *decision_out, struct tk_error *error);
+
+bool tk_limiter_take(struct tk_limiter *limiter, int64_t now, int64_t count);
+
+#endif
