@@ -37,8 +37,8 @@ static void read_probabilistic_sampler(struct tk_config_reader *reader,
   static const struct tk_config_range digits = {"a number of digits", 1, 14};
   tk_config_only(reader, node, "probabilistic_sampler", keys);
   policy->as.probabilistic_sampler = (struct tk_sampling_probabilistic_sampler){
-      .percentage = tk_config_number(reader, node, "sampling_percentage", "a percentage", 0,
-                                     3.4028234663852886e38, 0),
+      .percentage = tk_config_number(reader, node, "sampling_percentage",
+                                     "a percentage, at least 0", 0, 3.4028234663852886e38, 0),
       .mode =
           (enum tk_sampler_mode)tk_config_choice(reader, node, "mode", modes, TK_MODE_HASH_SEED),
       .hash_seed = (uint32_t)tk_config_integer(reader, node, "hash_seed", &seed, 0).value,

@@ -169,7 +169,9 @@ struct tk_sampling_integer tk_config_integer(struct tk_config_reader *reader,
   if (tk_config_parse_integer(node, &value)) {
     if (value >= range->min && value <= range->max)
       return (struct tk_sampling_integer){value, true};
-    if (range->max == INT64_MAX) {
+    if (range->max == range->min) {
+      tk_config_expect(reader, node, "%s to be %lld", key, (long long)range->min);
+    } else if (range->max == INT64_MAX) {
       tk_config_expect(reader, node, "%s to be %s, at least %lld", key, range->what,
                        (long long)range->min);
     } else {

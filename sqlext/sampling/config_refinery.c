@@ -200,7 +200,7 @@ static void read_condition(struct tk_config_reader *reader, struct tk_refinery_c
                                           [TK_REFINERY_IN] = "in",
                                           [TK_REFINERY_NOT_IN] = "not-in",
                                           NULL};
-  static const char *const datatypes[] = {"", "string", "int", "float", "bool", NULL};
+  static const char *const datatypes[] = {"string", "int", "float", "bool", NULL};
   condition->line = node->line;
   if (!tk_config_check_map(reader, node, "a condition")) return;
   tk_config_only(reader, node, "a condition", keys);
@@ -210,8 +210,9 @@ static void read_condition(struct tk_config_reader *reader, struct tk_refinery_c
   const int choice = tk_config_word(reader, op, "Operator", operators);
   if (choice < 0) return;
   condition->op = (enum tk_refinery_operator)choice;
-  condition->datatype = (enum tk_refinery_datatype)tk_config_choice(
-      reader, node, "Datatype", datatypes, TK_REFINERY_BY_FIELD);
+  /* By field is the first, and has no word. */
+  condition->datatype = (enum tk_refinery_datatype)(
+      tk_config_choice(reader, node, "Datatype", datatypes, TK_REFINERY_BY_FIELD - 1) + 1);
   if (condition->datatype == TK_REFINERY_BOOL && is_list_operator(condition->op)) {
     tk_config_fail(reader, op, "expected no Datatype bool with Operator %s", operators[choice]);
   }

@@ -51,8 +51,8 @@ static void read_probabilistic(struct tk_config_reader *reader, struct tk_sampli
   static const char *const keys[] = {"sampling_percentage", "hash_salt", NULL};
   tk_config_only(reader, options, "probabilistic", keys);
   policy->as.probabilistic = (struct tk_sampling_probabilistic){
-      .percentage =
-          tk_config_number(reader, options, "sampling_percentage", "a percentage", 0, 1e300, 0),
+      .percentage = tk_config_number(reader, options, "sampling_percentage",
+                                     "a percentage, at least 0", 0, 1e300, 0),
       .hash_salt = tk_config_text(reader, options, "hash_salt")};
   if (policy->as.probabilistic.hash_salt.size == 0) {
     policy->as.probabilistic.hash_salt = tk_config_constant(HASH_SALT);

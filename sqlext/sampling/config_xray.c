@@ -41,7 +41,7 @@ static void read_rule(struct tk_config_reader *reader, struct tk_sampling_policy
       "RuleName",    "RuleARN",           "ResourceARN", "Priority",   "FixedRate", "ReservoirSize",
       "ServiceName", "ServiceType",       "Host",        "HTTPMethod", "URLPath",   "Version",
       "Attributes",  "SamplingRateBoost", NULL};
-  static const struct tk_config_range priority = {"a priority", 1, 10000};
+  static const struct tk_config_range priority = {"the priority of the rule", 1, 10000};
   static const struct tk_config_range version = {"the version of the rule", 1, 1};
   struct tk_sampling_xray *xray = &policy->as.xray;
   policy->type = TK_SAMPLING_XRAY_RULE;
