@@ -104,13 +104,11 @@ static void set_field(struct tk_ot_field *field, bool is_valid, uint64_t value) 
   field->value = field->is_valid ? value : 0;
 }
 
-bool tk_ot_member_read(struct tk_text trace_state, struct tk_ot_member *out) {
-  struct tk_text rest, field;
+void tk_ot_value_read(struct tk_text text, struct tk_ot_member *out) {
+  struct tk_text rest = text, field;
   uint64_t value;
 
-  *out = (struct tk_ot_member){.text = tk_trace_state_member(trace_state, "ot")};
-  if (!out->text.data) return false;
-  rest = out->text;
+  *out = (struct tk_ot_member){.text = text};
   while (tk_next_part(&rest, ';', &field)) {
     if (take_prefix(&field, "th:")) {
       const bool is_valid = tk_ot_read_threshold(field, &value);
@@ -126,7 +124,12 @@ bool tk_ot_member_read(struct tk_text trace_state, struct tk_ot_member *out) {
       set_field(&out->r, is_valid, value);
     }
   }
-  return true;
+}
+
+bool tk_ot_member_read(struct tk_text trace_state, struct tk_ot_member *out) {
+  const struct tk_text member = tk_trace_state_member(trace_state, "ot");
+  tk_ot_value_read(member, out);
+  return member.data != NULL;
 }
 
 bool tk_consistent_sampling_read(struct tk_text trace_state, const uint8_t trace_id[16],

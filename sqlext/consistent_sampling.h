@@ -51,6 +51,9 @@ struct tk_text tk_trace_state_tenant(struct tk_text trace_state, const char *sys
 /** Reads the `ot` member; false: there is none. */
 bool tk_ot_member_read(struct tk_text trace_state, struct tk_ot_member *out);
 
+/** Reads what stands behind `ot=`. */
+void tk_ot_value_read(struct tk_text value, struct tk_ot_member *out);
+
 /** Takes the part before the next `separator` off the front of *rest; false at the end. */
 bool tk_next_part(struct tk_text *rest, char separator, struct tk_text *part);
 struct tk_text tk_trim(struct tk_text text);
