@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sqlext/sampling/sampler_math.h"
 #include "sqlext/vtab_support.h"
 
 /* ---- JSON ---- */
@@ -434,6 +435,22 @@ bool tk_sampling_policy_rate(const struct tk_sampling_policy *policy, int64_t *o
     default:
       return false;
   }
+}
+
+bool tk_sampling_policy_threshold(const struct tk_sampling_policy *policy, uint64_t *out) {
+  if (policy->type == TK_SAMPLING_PROBABILITY) {
+    *out = tk_threshold_of_probability(policy->as.ratio.ratio.value, 4);
+    return *out < TK_THRESHOLD_NEVER;
+  }
+  if (policy->type != TK_SAMPLING_PROBABILISTIC_SAMPLER) return false;
+  const struct tk_sampling_probabilistic_sampler *sampler = &policy->as.probabilistic_sampler;
+  const float percentage = (float)sampler->percentage.value;
+  if (sampler->mode == TK_MODE_HASH_SEED) {
+    *out = (uint64_t)(16384 - tk_seeded_buckets(percentage)) << 42;
+  } else {
+    *out = tk_threshold_of_probability((double)percentage / 100, (int)sampler->precision);
+  }
+  return *out < TK_THRESHOLD_NEVER;
 }
 
 /* ---- in one line ---- */

@@ -16,6 +16,7 @@
 
 #include "sqlext/sampling/config_options.h"
 #include "sqlext/sampling/config_source.h"
+#include "sqlext/sampling/sampler_math.h"
 #include "sqlext/sampling/sampling_tables.h"
 #include "sqlext/vtab_support.h"
 
@@ -326,6 +327,14 @@ static void give_config(sqlite3_context *context, const struct config_cursor *cu
   }
 }
 
+static void give_threshold(sqlite3_context *context, const struct tk_sampling_policy *policy) {
+  uint64_t threshold;
+  char text[15];
+  if (!tk_sampling_policy_threshold(policy, &threshold)) return;
+  tk_threshold_text(threshold, text);
+  give_copy(context, text);
+}
+
 static bool is_unused(const struct tk_sampling_policy *policy) {
   while (policy->parent) policy = policy->parent;
   return policy->unused;
@@ -375,6 +384,7 @@ static void give_policy(sqlite3_context *context, const struct config_cursor *cu
       if (tk_sampling_policy_rate(policy, &rate)) sqlite3_result_int64(context, rate);
       return;
     case POLICY_THRESHOLD:
+      give_threshold(context, policy);
       return;
     case POLICY_OPTIONS:
       give_options(context, policy);
