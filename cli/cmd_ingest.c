@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/artifacts.h"
 #include "cli/command.h"
 #include "cli/follow.h"
 #include "cli/ingest_summary.h"
+#include "cli/input/checksum.h"
 #include "cli/input/format.h"
 #include "cli/input/reader.h"
 #include "cli/input_files.h"
@@ -20,11 +23,14 @@
 #include "tracekeep/store.h"
 
 enum { PROGRESS_CANDIDATES = 16 };
+/* A file of up to this size is not worth starting threads for. */
+#define SMALL_FILE ((off_t)1 << 20)
 
 struct ingest_arguments {
   const char *format;
   const char *output_format;
   const char *commit_interval;
+  const char *run_id;
   unsigned threads, spans_per_segment;
   bool follow, quiet;
 };
@@ -45,6 +51,11 @@ static const struct tk_option ingest_options[] = {
      .value = "TIME",
      .help = "with --follow: commit this often; default: 2s",
      .offset = offsetof(struct ingest_arguments, commit_interval)},
+    {.name = "run-id",
+     .type = TK_OPTION_TEXT,
+     .value = "ID",
+     .help = "the run of events and documents that do not name one",
+     .offset = offsetof(struct ingest_arguments, run_id)},
     {.name = "threads",
      .type = TK_OPTION_NUMBER,
      .value = "N",
@@ -76,6 +87,12 @@ struct run {
   struct tk_store *store;
   struct tk_ingest *ingest;
   struct tk_ingest_summary summary;
+  struct file_identity {
+    dev_t device;
+    ino_t inode;
+  } * listed; /* the files that were asked for, sorted */
+  size_t listed_count;
+  bool checksums_mentioned;
   uint64_t bytes_before; /* of the files before this one, as they are on disk */
   int exit_code;         /* the worst so far; not of the store: that ends the run */
 };
@@ -145,7 +162,8 @@ static enum tk_status find_continuation(struct run *run, const char *path, struc
   return status;
 }
 
-static enum tk_status ingest_input(struct run *run, const char *path, struct tk_input *input,
+static enum tk_status ingest_input(struct run *run, const char *path,
+                                   const struct tk_source_context *context, struct tk_input *input,
                                    bool *begun, enum tk_status *input_status,
                                    struct tk_error *error) {
   struct tk_progress candidates[PROGRESS_CANDIDATES];
@@ -162,6 +180,7 @@ static enum tk_status ingest_input(struct run *run, const char *path, struct tk_
     if (continued && !batch) run->summary.files_skipped++;
     status = tk_ingest_source_begin(run->ingest, path, tk_input_format_name(input),
                                     tk_input_head_hash(input), continued, error);
+    if (status == TK_OK) status = tk_ingest_source_context(run->ingest, context, error);
     *begun = status == TK_OK;
     if (!*begun) tk_batch_free(batch);
     if (*begun) status = append_batches(run, path, input, batch, input_status, error);
@@ -169,13 +188,29 @@ static enum tk_status ingest_input(struct run *run, const char *path, struct tk_
   return status;
 }
 
-/* TK_OK unless the store failed. */
-static enum tk_status ingest_file(struct run *run, const char *path, struct tk_error *error) {
-  unsigned threads = run->arguments->threads;
-  if (threads == 0) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    threads = cores > 1 ? (unsigned)cores : 1;
+static unsigned threads_for(const struct run *run, const char *path) {
+  struct stat status;
+  if (run->arguments->threads > 0) return run->arguments->threads;
+  if (stat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= SMALL_FILE) return 1;
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  return cores > 1 ? (unsigned)cores : 1;
+}
+
+static enum tk_status end_source(struct run *run, const struct tk_input *input,
+                                 struct tk_error *error) {
+  uint8_t sha256[TK_SHA256_SIZE];
+  enum tk_status status = TK_OK;
+  if (tk_input_sha256(input, sha256)) {
+    const struct tk_source_context context = {.sha256 = sha256};
+    status = tk_ingest_source_context(run->ingest, &context, error);
   }
+  return status == TK_OK ? tk_ingest_source_end(run->ingest, error) : status;
+}
+
+/* TK_OK unless the store failed. */
+static enum tk_status ingest_file(struct run *run, const char *path,
+                                  const struct tk_source_context *context, struct tk_error *error) {
+  const unsigned threads = threads_for(run, path);
   const struct tk_input_options options = {.format = run->arguments->format,
                                            .thread_count = threads};
   struct tk_input *input = NULL;
@@ -184,15 +219,15 @@ static enum tk_status ingest_file(struct run *run, const char *path, struct tk_e
   enum tk_status status = TK_OK;
   bool begun = false;
   if (input_status == TK_OK) {
-    status = ingest_input(run, path, input, &begun, &input_status, error);
+    status = ingest_input(run, path, context, input, &begun, &input_status, error);
     run->bytes_before += tk_input_size(input);
   }
-  tk_input_close(input);
-  if (status != TK_OK) return status;
-  if (input_status == TK_OK) {
-    /* An interrupted source is not at its end: the next run continues it. */
-    return tk_interrupted() ? TK_OK : tk_ingest_source_end(run->ingest, error);
+  if (status == TK_OK && input_status == TK_OK && begun && !tk_interrupted()) {
+    status = end_source(run, input, error);
   }
+  tk_input_close(input);
+  /* An interrupted source is not at its end: the next run continues it. */
+  if (status != TK_OK || input_status == TK_OK) return status;
   note_failed_file(run, path, input_status, error);
   if (!begun) return TK_OK;
   /* Nor is one that broke off. What it gave is kept, and another ingest goes on after it. */
@@ -200,12 +235,67 @@ static enum tk_status ingest_file(struct run *run, const char *path, struct tk_e
   return status == TK_OK ? begin_ingest(run, error) : status;
 }
 
+/* ---- artifacts ---- */
+
+static int compare_identities(const void *left, const void *right) {
+  const struct file_identity *a = left, *b = right;
+  if (a->device != b->device) return a->device < b->device ? -1 : 1;
+  if (a->inode != b->inode) return a->inode < b->inode ? -1 : 1;
+  return 0;
+}
+
+static void list_identities(struct run *run, const struct tk_input_files *files) {
+  run->listed = tk_need_memory(malloc((files->count + 1) * sizeof *run->listed));
+  for (size_t i = 0; i < files->count; i++) {
+    struct stat status;
+    if (stat(files->paths[i], &status) != 0) continue;
+    run->listed[run->listed_count++] = (struct file_identity){status.st_dev, status.st_ino};
+  }
+  qsort(run->listed, run->listed_count, sizeof *run->listed, compare_identities);
+}
+
+static bool is_listed(const struct run *run, const char *path) {
+  struct stat status;
+  if (stat(path, &status) != 0) return true; /* it has gone since */
+  const struct file_identity identity = {status.st_dev, status.st_ino};
+  return bsearch(&identity, run->listed, run->listed_count, sizeof identity, compare_identities);
+}
+
+static void mention_checksums(struct run *run, const struct tk_artifacts *artifacts) {
+  if (run->checksums_mentioned || !artifacts->has_checksums || tk_sha256_available()) return;
+  run->checksums_mentioned = true;
+  tk_complain("this tracekeep is built without SHA-256: checksums of artifacts are not checked");
+}
+
+/* A file, and before it those that its envelopes name: so that, whatever happens, there is no
+ * envelope in the store whose files are still to be looked for. */
+static enum tk_status ingest_with_artifacts(struct run *run, const char *path,
+                                            struct tk_error *error) {
+  struct tk_artifacts artifacts;
+  struct tk_source_context context = {.run_id = run->arguments->run_id};
+  enum tk_status status = TK_OK;
+  tk_artifacts_find(path, &artifacts);
+  mention_checksums(run, &artifacts);
+  if (artifacts.run_id) context.run_id = artifacts.run_id;
+  for (size_t i = 0; i < artifacts.count && status == TK_OK && !tk_interrupted(); i++) {
+    if (is_listed(run, artifacts.paths[i])) continue;
+    status = ingest_file(run, artifacts.paths[i], &context, error);
+  }
+  context = (struct tk_source_context){.run_id = run->arguments->run_id, .found = artifacts.found};
+  if (status == TK_OK && !tk_interrupted()) status = ingest_file(run, path, &context, error);
+  tk_artifacts_reset(&artifacts);
+  return status;
+}
+
 static enum tk_status ingest_files(struct run *run, const struct tk_input_files *files,
                                    struct tk_error *error) {
   enum tk_status status = TK_OK;
+  list_identities(run, files);
   for (size_t i = 0; i < files->count && status == TK_OK && !tk_interrupted(); i++) {
-    status = ingest_file(run, files->paths[i], error);
+    status = ingest_with_artifacts(run, files->paths[i], error);
   }
+  free(run->listed);
+  run->listed = NULL;
   return status;
 }
 
@@ -257,6 +347,7 @@ static int follow_into_store(struct run *run, char **paths, int path_count,
                  .spans_per_segment = run->arguments->spans_per_segment},
       .format = run->arguments->format,
       .commit_interval_ms = commit_interval_ms,
+      .run_id = run->arguments->run_id,
       .quiet = run->arguments->quiet};
   struct tk_error error = {0};
   const double begin = now_seconds();
@@ -342,6 +433,10 @@ const struct tk_command tk_cmd_ingest = {
         "are recognised by content; - is standard input. Of a folder, files are read that end "
         "in\n" TK_INPUT_FILE_ENDINGS
         ".\n\n"
+        "Besides spans it takes what a run of a verification pipeline leaves: events in lines,\n"
+        "report envelopes, validations, projections, summaries; see docs/runs.md. The files that\n"
+        "an envelope names are read too, where they are found beside it, and compared with the\n"
+        "checksums it gives.\n\n"
         "Doing the same again adds nothing; a file that has grown continues where it ended. What\n"
         "cannot be used is counted, shown and kept in the table validation_issues. Interrupted at\n"
         "any instant, the same command continues.\n\n"
@@ -352,6 +447,7 @@ const struct tk_command tk_cmd_ingest = {
     .examples =
         "  tracekeep ingest traces.db dump.jsonl\n"
         "  tracekeep ingest traces.db /var/lib/otelcol/dumps\n"
+        "  tracekeep ingest --run-id 18268371063 runs.db kvonce-events.ndjson\n"
         "  tracekeep ingest --follow traces.db /var/lib/otelcol/traces.json\n"
         "  zcat old.json.gz | tracekeep ingest --output-format json traces.db -\n",
     .options = ingest_options,

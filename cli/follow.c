@@ -281,6 +281,13 @@ static enum tk_status append_batch(struct follow *follow, struct followed *file,
                                     file->reached.offset > 0 ? &file->reached : NULL, error);
     *begun = status == TK_OK;
   }
+  if (status == TK_OK) {
+    uint8_t sha256[32];
+    const struct tk_source_context context = {
+        .run_id = follow->options->run_id,
+        .sha256 = tk_input_sha256(file->input, sha256) ? sha256 : NULL};
+    status = tk_ingest_source_context(follow->ingest, &context, error);
+  }
   if (status != TK_OK) {
     tk_batch_free(batch);
     return status;

@@ -12,6 +12,7 @@ struct tk_follow_options {
   struct tk_ingest_options ingest;
   const char *format;          /**< NULL: recognise it */
   uint64_t commit_interval_ms; /**< what was read is committed this often */
+  const char *run_id;          /**< of documents that do not name one; NULL: none */
   bool quiet;
 };
 

@@ -42,6 +42,9 @@ void tk_ingest_summary_add_counts(struct tk_ingest_summary *summary,
   sum->bytes_in += counts->bytes_in;
   sum->bytes_stored += counts->bytes_stored;
   sum->segments_written += counts->segments_written;
+  sum->documents_new += counts->documents_new;
+  sum->documents_duplicate += counts->documents_duplicate;
+  sum->document_records += counts->document_records;
 }
 
 void tk_ingest_summary_add_issues(struct tk_ingest_summary *summary, const char *file,
@@ -94,6 +97,20 @@ static void print_spans(const struct tk_ingest_counts *counts) {
   printf("\n");
 }
 
+static void print_documents(const struct tk_ingest_counts *counts) {
+  char text[TK_FORMAT_SIZE];
+  if (counts->documents_new + counts->documents_duplicate == 0) return;
+  tk_format_number(counts->documents_new, text);
+  printf("docs     %s new", text);
+  tk_format_number(counts->documents_duplicate, text);
+  printf(", %s stored already", text);
+  if (counts->document_records > 0) {
+    tk_format_number(counts->document_records, text);
+    printf("; %s event%s new", text, plural(counts->document_records));
+  }
+  printf("\n");
+}
+
 static void print_issues(const struct tk_ingest_summary *summary) {
   for (uint32_t i = 0; i < summary->rule_count; i++) {
     printf("%-8s %llu %s\n", i == 0 ? "issues" : "", (unsigned long long)summary->rules[i].count,
@@ -108,6 +125,7 @@ void tk_ingest_summary_print_text(const struct tk_ingest_summary *summary, const
   printf("store    %s\n", store);
   print_files(summary);
   print_spans(counts);
+  print_documents(counts);
   print_issues(summary);
   tk_format_bytes(counts->bytes_in, in);
   tk_format_bytes(counts->bytes_stored, stored);
@@ -139,6 +157,9 @@ void tk_ingest_summary_print_json(const struct tk_ingest_summary *summary, const
       {"bytes_in", counts->bytes_in},
       {"bytes_stored", counts->bytes_stored},
       {"segments_written", counts->segments_written},
+      {"documents_new", counts->documents_new},
+      {"documents_duplicate", counts->documents_duplicate},
+      {"events_new", counts->document_records},
   };
   struct tk_text_buffer out = {0};
   tk_text_buffer_add(&out, "{\"store\":");

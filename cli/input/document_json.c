@@ -2,8 +2,7 @@
  * A record is one JSON value with the white space around it. Documents keep all of it; of events
  * that stand in an array, or take several lines, one line each is made.
  *
- * The events within documents (a trace bundle's, those of an array) are events as well: they are
- * added as lines beside the document. */
+ * The events in a trace bundle are events as well: they are added as lines beside the document. */
 #include "cli/input/document_json.h"
 
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "cli/input/document_kind.h"
 #include "cli/input/otlp_json.h"
 #include "cli/input/plain_json.h"
+#include "tracekeep/sampling_config.h"
 
 enum { NESTING_LIMIT = 16, KEYS_SHOWN = 6 };
 
@@ -155,14 +155,9 @@ static void add_bundled_events(struct reading *reading, struct tk_text text) {
 
 static void add_whole(struct reading *reading, enum tk_document_kind kind, struct tk_text value,
                       struct tk_text around) {
-  struct tk_json json;
   const struct tk_text text = around.data ? around : value;
   tk_builder_add_document(reading->builder, kind, text, reading->record->line);
   if (kind == TK_DOCUMENT_TRACE_BUNDLE) add_bundled_events(reading, value);
-  if (kind == TK_DOCUMENT_OBSERVABILITY_ARRAY) {
-    tk_json_init(&json, value.data, value.size);
-    add_events(reading, &json);
-  }
 }
 
 static void take_object(struct reading *reading, struct tk_text around) {
@@ -176,7 +171,9 @@ static void take_object(struct reading *reading, struct tk_text around) {
     return;
   }
   builder->batch->record_count++;
-  if (look.stranger != TK_STRANGER_NONE) {
+  if (look.stranger == TK_STRANGER_OTHER && tk_sampling_config_probe(value.data, value.size)) {
+    add_whole(reading, TK_DOCUMENT_SAMPLING_CONFIG, value, around);
+  } else if (look.stranger != TK_STRANGER_NONE) {
     reject(reading, value, look.stranger);
   } else if (tk_document_kind_is_lines(look.kind)) {
     add_event(reading, &look, value, around);
@@ -220,6 +217,13 @@ static void take_value(struct reading *reading, struct tk_text around) {
     reading->builder->batch->record_count++;
     reject(reading, text, TK_STRANGER_OTHER);
   }
+}
+
+void tk_sampling_config_parse_record(struct tk_batch_builder *builder,
+                                     const struct tk_record *record) {
+  builder->batch->record_count++;
+  tk_builder_add_document(builder, TK_DOCUMENT_SAMPLING_CONFIG,
+                          (struct tk_text){record->text, record->size}, record->line);
 }
 
 void tk_document_json_parse(struct tk_batch_builder *builder, const struct tk_record *record) {

@@ -424,32 +424,45 @@ static const struct need telling[] = {
     {KEY_INVARIANT_VIOLATIONS, ANY},
 };
 
-static bool begins_object(struct tk_json *json) {
-  struct shape shape;
-  read_shape(json, &shape);
-  const struct tk_document_look look = judge(&shape);
-  if (look.stranger == TK_STRANGER_OTLP || look.is_span) return false;
-  if (look.stranger == TK_STRANGER_NONE || look.stranger == TK_STRANGER_SCHEMA) return true;
+static bool is_telling(const struct shape *shape) {
   for (size_t i = 0; i < sizeof telling / sizeof telling[0]; i++) {
-    if (has(&shape, telling[i].key, telling[i].types)) return true;
+    if (has(shape, telling[i].key, telling[i].types)) return true;
   }
   return false;
 }
 
-bool tk_document_begins(const char *head, size_t size) {
+/* What the first object in the beginning of an input shows. False: there is none. */
+static bool read_beginning(const char *head, size_t size, struct shape *shape) {
   char copy[TK_SOURCE_HEAD_SIZE + TK_JSON_PADDING];
   struct tk_json json;
-  bool result = false;
   if (size >= 3 && memcmp(head, "\xEF\xBB\xBF", 3) == 0) {
     head += 3;
     size -= 3;
   }
   if (size > TK_SOURCE_HEAD_SIZE) size = TK_SOURCE_HEAD_SIZE;
-  memcpy(copy, head, size);
+  if (size > 0) memcpy(copy, head, size);
   memset(copy + size, 0, TK_JSON_PADDING);
   tk_json_init(&json, copy, size);
-  bool more = true;
-  if (tk_json_peek(&json) == TK_JSON_ARRAY) more = tk_json_enter_array(&json);
-  if (more && tk_json_peek(&json) == TK_JSON_OBJECT) result = begins_object(&json);
-  return result;
+  if (tk_json_peek(&json) == TK_JSON_ARRAY && !tk_json_enter_array(&json)) return false;
+  if (tk_json_peek(&json) != TK_JSON_OBJECT) return false;
+  read_shape(&json, shape);
+  return true;
+}
+
+bool tk_document_begins(const char *head, size_t size) {
+  struct shape shape;
+  if (!read_beginning(head, size, &shape)) return false;
+  const struct tk_document_look look = judge(&shape);
+  if (look.stranger == TK_STRANGER_OTLP || look.is_span) return false;
+  return look.stranger != TK_STRANGER_OTHER || is_telling(&shape);
+}
+
+bool tk_document_may_be_envelope(const char *head, size_t size) {
+  struct shape shape;
+  if (!read_beginning(head, size, &shape)) return false;
+  const struct tk_document_look look = judge(&shape);
+  if (look.stranger == TK_STRANGER_NONE) return look.kind == TK_DOCUMENT_ENVELOPE;
+  return look.stranger == TK_STRANGER_OTHER && !look.is_span &&
+         (is_telling(&shape) || has(&shape, KEY_SOURCE, STRING) ||
+          has(&shape, KEY_SCHEMA_VERSION, STRING) || has(&shape, KEY_GENERATED_AT, STRING));
 }

@@ -14,6 +14,7 @@
 #include "cli/input/otlp_json.h"
 #include "cli/input/otlp_protobuf.h"
 #include "cli/input/zipkin_json.h"
+#include "tracekeep/sampling_config.h"
 
 static const char *const otlp_arrays[] = {"resourceSpans", "resource_spans", "batches", NULL};
 static const char *const otlp_wrappers[] = {"trace", "result", NULL};
@@ -56,6 +57,16 @@ static const struct tk_input_format formats[] = {
         .probe = probe_otlp_json,
         .split_keys = {.arrays = otlp_arrays, .wrappers = otlp_wrappers, .whole = otlp_whole},
         .parse = tk_otlp_json_parse,
+    },
+    {
+        .name = "sampling-config",
+        .probe = tk_sampling_config_probe,
+        .split_keys = {.arrays = no_keys,
+                       .wrappers = no_keys,
+                       .whole = no_keys,
+                       .exact = true,
+                       .whole_input = true},
+        .parse = tk_sampling_config_parse_record,
     },
     {
         .name = "documents",
@@ -108,10 +119,16 @@ const struct tk_input_format *tk_input_format_find(const char *name) {
   return NULL;
 }
 
-const struct tk_input_format *tk_input_format_probe(const char *head, size_t size) {
+const struct tk_input_format *tk_input_format_recognise(const char *head, size_t size) {
   for (size_t i = 0; i < FORMAT_COUNT; i++) {
     if (formats[i].probe(head, size)) return &formats[i];
   }
+  return NULL;
+}
+
+const struct tk_input_format *tk_input_format_probe(const char *head, size_t size) {
+  const struct tk_input_format *recognised = tk_input_format_recognise(head, size);
+  if (recognised) return recognised;
   for (size_t i = 0; i < size; i++) {
     if (head[i] == '{' || head[i] == '[') return tk_input_format_find("documents");
     if (!strchr(" \t\r\n\xEF\xBB\xBF", head[i])) break;

@@ -21,6 +21,8 @@ struct tk_input_format {
 
 /** NULL: no such format. */
 const struct tk_input_format *tk_input_format_find(const char *name);
+/** NULL: no probe recognises it. */
+const struct tk_input_format *tk_input_format_recognise(const char *head, size_t size);
 /** Never NULL: JSON that no probe recognises is left to the reader of documents, which knows OTLP
  * too, and other input to that of OTLP/JSON to complain about. */
 const struct tk_input_format *tk_input_format_probe(const char *head, size_t size);

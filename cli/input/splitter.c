@@ -660,6 +660,19 @@ static enum tk_status emit_input_end(struct tk_splitter *splitter, size_t positi
   return TK_OK;
 }
 
+static enum tk_status next_whole(struct tk_splitter *splitter, struct tk_record *record,
+                                 bool *found, struct tk_error *error) {
+  const enum tk_status status =
+      tk_window_reach(&splitter->window, splitter->options.record_limit, error);
+  const size_t size = tk_window_available(&splitter->window);
+  *found = size > 0 && !splitter->finished;
+  splitter->finished = true;
+  if (status != TK_OK || !*found) return status;
+  if (size > splitter->options.record_limit) return emit_too_long(splitter, record, error);
+  emit(splitter, TK_RECORD_WHOLE, size, record);
+  return TK_OK;
+}
+
 static enum tk_status next_exact(struct tk_splitter *splitter, struct tk_record *record,
                                  bool *found, struct tk_error *error) {
   enum scan_result result;
@@ -705,7 +718,8 @@ enum tk_status tk_splitter_next(struct tk_splitter *splitter, struct tk_record *
     return tk_framing_next(&splitter->framing, &splitter->window, record, found, error);
   }
   if (splitter->keys && splitter->keys->exact) {
-    status = next_exact(splitter, record, found, error);
+    status = splitter->keys->whole_input ? next_whole(splitter, record, found, error)
+                                         : next_exact(splitter, record, found, error);
     if (status != TK_OK) *found = false;
     return status;
   }

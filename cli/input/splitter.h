@@ -32,6 +32,8 @@ struct tk_split_keys {
   /** Every byte belongs to a record, white space before and behind a value to the value's; nothing
    * is split, and an array at top level is one record. TK_DOCUMENT_LIMIT bytes at most. */
   bool exact;
+  /** With `exact`: the whole input is one record, whatever it is. */
+  bool whole_input;
 };
 
 struct tk_splitter_options {
