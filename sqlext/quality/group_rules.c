@@ -239,19 +239,20 @@ static enum tk_status check_value(struct census *census, uint32_t row, struct tk
                     error);
 }
 
+static void add_bits(struct census *census, uint32_t row, const struct tk_attribute *attribute) {
+  if (census->scope != TK_SCOPE_SPAN || !census->bits) return;
+  census->bits[row] |= required_key_bit(attribute->key);
+  if (attribute->value.type != TK_VALUE_STRING) return;
+  census->bits[row] |= required_value_bit(
+      attribute->key, (struct tk_text){attribute->value.as.text, attribute->value.size});
+}
+
 /* Extras also hold second occurrences of keys that have a column: those were counted. */
 static enum tk_status check_extra(struct census *census, uint32_t row,
                                   const struct tk_attribute *attribute, struct tk_error *error) {
   const struct tk_segment *segment = census->segment;
   const uint32_t index = tk_segment_find_attribute(segment, census->scope, attribute->key,
                                                    (enum tk_value_type)attribute->value.type);
-  if (census->scope == TK_SCOPE_SPAN && census->bits) {
-    census->bits[row] |= required_key_bit(attribute->key);
-    if (attribute->value.type == TK_VALUE_STRING) {
-      census->bits[row] |= required_value_bit(
-          attribute->key, (struct tk_text){attribute->value.as.text, attribute->value.size});
-    }
-  }
   if ((index != TK_NO_COLUMN && !segment->columns[index].in_extras) || !is_in_window(census, row)) {
     return TK_OK;
   }
@@ -284,6 +285,7 @@ static enum tk_status check_extras(struct census *census, struct tk_error *error
                                 &extra_count, error);
     }
     for (uint32_t i = 0; status == TK_OK && i < extra_count; i++) {
+      add_bits(census, row, &extras[i].attribute);
       if (occurs_before(extras, i)) continue;
       status = check_extra(census, row, &extras[i].attribute, error);
     }

@@ -11,7 +11,13 @@
 
 #include "sqlext/quality/quality.h"
 
-enum { NONE = -1, FLAG_REMOTE_KNOWN = 0x100, FLAG_REMOTE = 0x200, FEW_NODES = 24 };
+enum {
+  CONTAINMENT_SLACK = 10, /* times the threshold */
+  NONE = -1,
+  FLAG_REMOTE_KNOWN = 0x100,
+  FLAG_REMOTE = 0x200,
+  FEW_NODES = 24
+};
 
 #define SHORT_SPAN_NS 5000000 /* SPA-005 */
 
@@ -487,15 +493,20 @@ static void check_start(struct quality *quality, const struct node *child,
 }
 
 /* A server whose work takes no longer than its client waited, and that still ends later, although
- * the client did not give up. */
+ * the client did not give up. Servers tend to end their span a little after they have answered, so
+ * more than the threshold is taken for that. */
 static void check_containment(struct quality *quality, const struct node *child,
                               const struct node *parent) {
   const uint64_t off = child->end - parent->end;
+  uint64_t most;
+  if (__builtin_mul_overflow((uint64_t)quality_threshold(quality, RULE_SKEW_SUSPECT),
+                             (uint64_t)CONTAINMENT_SLACK, &most)) {
+    return;
+  }
   if (parent->kind != TK_KIND_CLIENT || child->kind != TK_KIND_SERVER ||
       parent->status == TK_STATUS_ERROR || child->start < parent->start || parent->duration < 0 ||
-      child->duration < 0 || child->duration > parent->duration ||
-      !is_off(quality, RULE_SKEW_SUSPECT, parent->end, child->end) ||
-      !find_node(quality, RULE_SKEW_SUSPECT, child)) {
+      child->duration < 0 || child->duration > parent->duration || child->end <= parent->end ||
+      off <= most || !find_node(quality, RULE_SKEW_SUSPECT, child)) {
     return;
   }
   quality_say(
