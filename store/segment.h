@@ -4,8 +4,10 @@
  * the segments of the snapshot that connection sees. A `tk_segment` is an opened segment: directory
  * parsed, columns loaded and decoded on demand. Segments are immutable and their ids are never
  * reused, so opened ones live in a process-wide cache, shared by connections and threads, found by
- * the checksum of their directory and freed least recently used first when the budget is full
- * (a segment in use is never freed).
+ * the checksum of their directory and freed when the budget is full, those used last and more than
+ * once being kept longest (a segment in use is never freed). The budget is an eighth of the
+ * machine's memory (or of what the control group may use), at least 64 MB, or what the environment
+ * variable TRACEKEEP_CACHE says: bytes, or `100M`, `2G`.
  *
  * Whatever is in the file, every function here gives TK_OK or an error: each chunk's checksum and
  * structure are verified before a view of it is handed out. Pointers into a segment stay valid

@@ -99,6 +99,7 @@ struct tk_segment_state {
     uint32_t flags;
   } key;
   uint32_t references;
+  bool used_again; /* after it had been given back */
   uint64_t used_bytes;
   struct tk_segment_state *next_in_bucket;
   struct tk_segment_state *newer, *older; /**< of those that nobody uses */

@@ -102,8 +102,7 @@ static void a_small_budget_evicts_but_not_what_is_in_use(void) {
   tk_segment_cache_set_budget(256u << 20);
 }
 
-/* Unused segments go oldest first. */
-static void what_was_used_last_stays(void) {
+static void what_was_used_again_stays(void) {
   struct tk_reader *reader;
   const struct tk_segment *segments[SEGMENTS];
   sqlite3 *db = open_store();
@@ -112,7 +111,9 @@ static void what_was_used_last_stays(void) {
   for (uint32_t i = 0; i < SEGMENTS; i++) {
     CHECK(tk_reader_segment(reader, i, &segments[i], NULL) == TK_OK);
   }
-  for (uint32_t i = 0; i < SEGMENTS; i++) tk_segment_release(segments[SEGMENTS - 1 - i]);
+  for (uint32_t i = 0; i < SEGMENTS; i++) tk_segment_release(segments[i]);
+  CHECK(tk_reader_segment(reader, 0, &segments[0], NULL) == TK_OK);
+  tk_segment_release(segments[0]);
   const uint64_t used = tk_segment_cache_used();
   tk_segment_cache_set_budget(used / 2);
   const struct tk_segment *first;
@@ -126,6 +127,33 @@ static void what_was_used_last_stays(void) {
   tk_segment_cache_set_budget(256u << 20);
   tk_segment_cache_clear();
   CHECK(tk_segment_cache_used() == 0);
+}
+
+/* Scans that do not fit find a part of it at least. */
+static void a_scan_of_too_much_leaves_something_for_the_next(void) {
+  struct tk_reader *reader;
+  sqlite3 *db = open_store();
+  uint32_t found = 0;
+  tk_segment_cache_clear();
+  CHECK(tk_reader_open(db, "main", &reader, NULL) == TK_OK);
+  read_store();
+  tk_segment_cache_set_budget(tk_segment_cache_used() / 2);
+  for (int round = 0; round < 20; round++) {
+    for (uint32_t i = 0; i < SEGMENTS; i++) {
+      const struct tk_segment *segment;
+      const int64_t *starts;
+      CHECK(tk_reader_segment(reader, i, &segment, NULL) == TK_OK);
+      const uint64_t used = tk_segment_cache_used();
+      CHECK(tk_reader_starts(reader, segment, TK_ALL, &starts, NULL) == TK_OK);
+      found += tk_segment_cache_used() == used;
+      tk_segment_release(segment);
+    }
+  }
+  CHECK(found > 20);
+  tk_reader_close(reader);
+  sqlite3_close(db);
+  tk_segment_cache_set_budget(256u << 20);
+  tk_segment_cache_clear();
 }
 
 static atomic_int wrong;
@@ -170,7 +198,8 @@ int main(void) {
       CASE(connections_share_what_is_open),
       CASE(a_store_that_is_attached_is_read_by_its_name),
       CASE(a_small_budget_evicts_but_not_what_is_in_use),
-      CASE(what_was_used_last_stays),
+      CASE(what_was_used_again_stays),
+      CASE(a_scan_of_too_much_leaves_something_for_the_next),
       CASE(threads_read_the_same_segments_at_once),
   };
   make_store();
