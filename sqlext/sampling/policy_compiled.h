@@ -27,7 +27,8 @@ struct tk_compiled_policy {
   uint64_t threshold;        /**< PROBABILITY, probabilistic_sampler: 56 bits */
   uint32_t span_stage;       /**< probabilistic_sampler: index of facts->stages */
   struct tk_limiter limiter; /**< RATE_LIMITING, BYTES_LIMITING, Jaeger's, X-Ray's reservoir */
-  struct tk_second second;   /**< before v0.153, and of sub-policies of a composite */
+  struct tk_second second;   /**< RATE_LIMITING before v0.153 */
+  struct tk_second share;    /**< of a sub-policy of a composite */
 };
 
 /** All policies with one salt draw the same number. */

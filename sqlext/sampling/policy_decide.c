@@ -138,7 +138,7 @@ static unsigned take_share(struct run *run, const struct tk_sampling_policy *com
   const int64_t count = run->facts->span_count;
   if (count > share || count > most) return NOT_SAMPLED;
   if (run->cell) return SAMPLED | NOT_SAMPLED;
-  int64_t *used = used_in_second(&run->program->policies[policy->ordinal].second, run->facts->end);
+  int64_t *used = used_in_second(&run->program->policies[policy->ordinal].share, run->facts->end);
   if (*used + count > share || *used + count > most) return NOT_SAMPLED;
   *used += count;
   run->sub_policy = policy;

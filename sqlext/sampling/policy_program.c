@@ -829,5 +829,6 @@ void tk_program_rewind(struct tk_program *program) {
   for (uint32_t i = 0; i < program->config->policy_count; i++) {
     program->policies[i].limiter.is_started = false;
     program->policies[i].second.is_started = false;
+    program->policies[i].share.is_started = false;
   }
 }
