@@ -1,13 +1,11 @@
 #!/usr/bin/python3
 """What kvonce_events, kvonce_projection(), kvonce_state() and their kin say, against kvonce_oracle.py.
 
-    kvonce_check.py MAKE_DOCUMENTS EXTENSION [--runs N] [--seed N] [--generated FOLDER] [--keep STORE]
+    kvonce_check.py MAKE_DOCUMENTS EXTENSION [--runs N] [--longest EVENTS] [--seed N] [--generated FOLDER]
 
 TAP. Random runs go into one store; each is compared in every answer, the projections byte for byte.
 --generated is the folder of what the original pipeline wrote; without it those tests are skipped."""
 import argparse
-import json
-import math
 import os
 import sqlite3
 import subprocess
@@ -56,7 +54,7 @@ def connect(path, extension):
     return db
 
 
-def random_documents(seed, count):
+def random_documents(seed, count, longest=80):
     rng = kvonce_random.generator(seed)
     documents = []
     for number in range(count):
@@ -66,7 +64,7 @@ def random_documents(seed, count):
         elif number % 16 == 15:
             kind, data = kvonce_random.observability_run(rng)
         else:
-            data = kvonce_random.kvonce_run(rng)
+            data = kvonce_random.kvonce_run(rng, longest)
         documents.append({'kind': kind, 'run': 'run-%d' % number, 'path': 'run-%d.ndjson' % number, 'data': data})
     return documents
 
@@ -427,16 +425,16 @@ def main():
     parser.add_argument('make_documents')
     parser.add_argument('extension')
     parser.add_argument('--runs', type=int, default=1000)
+    parser.add_argument('--longest', type=int, default=80)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--part-size', type=int, default=700)
     parser.add_argument('--generated')
-    parser.add_argument('--keep')
     arguments = parser.parse_args()
     tap = Tap()
     generated = os.path.expandvars(arguments.generated or '')
     with tempfile.TemporaryDirectory() as work:
-        path = arguments.keep or os.path.join(work, 'store.db')
-        documents = random_documents(arguments.seed, arguments.runs)
+        path = os.path.join(work, 'store.db')
+        documents = random_documents(arguments.seed, arguments.runs, arguments.longest)
         make_store(arguments.make_documents, path, documents, arguments.part_size)
         db = connect(path, arguments.extension)
         check_events(tap, db, documents)

@@ -61,7 +61,7 @@ def number_text(value):
 
 
 def is_index(key):
-    return re.fullmatch('0|[1-9][0-9]{0,9}', key) is not None and int(key) < 4294967295
+    return key.isascii() and key.isdigit() and str(int(key)) == key and int(key) < 4294967295
 
 
 def object_order(keys):
@@ -70,6 +70,8 @@ def object_order(keys):
 
 
 def text_json(text):
+    if text.isascii() and text.isprintable() and '"' not in text and '\\' not in text:
+        return '"' + text + '"'
     out = ['"']
     for char in text:
         code = ord(char)

@@ -119,9 +119,9 @@ def assemble(lines, rng):
     return out[:-1] if out and rng.random() < 0.3 else out
 
 
-def kvonce_run(rng):
-    keys = rng.sample(KEYS, rng.randint(1, 6))
-    count = rng.choice([0, 1, 2, 3, 5, 8, 8, 16, 16, 24, 40]) if rng.random() < 0.95 else 80
+def kvonce_run(rng, longest):
+    count = min(longest, rng.choice([0, 1, 2, 3, 5, 8, 8, 16, 16, 24, 40]) if rng.random() < 0.95 else 80)
+    keys = rng.sample(KEYS, rng.randint(1, 3 if longest < 20 else 6))
     attempts, lines = {}, []
     for clock in range(count):
         line = write(kvonce_event(rng, keys, attempts, clock), rng)
