@@ -223,9 +223,13 @@ static struct candidate nothing(void) {
   return (struct candidate){.rank = TK_RANK_COUNT, .count = NAN};
 }
 
+/* Of several that rank equally, as when spans of a trace disagree, the least count. */
 static void take_better(struct candidate *best, const struct tk_decision *decision) {
   if (decision->rank == TK_RANK_NONE || isnan(decision->adjusted_count)) return;
-  if (decision->rank >= best->rank) return;
+  if (decision->rank > best->rank ||
+      (decision->rank == best->rank && decision->adjusted_count >= best->count)) {
+    return;
+  }
   *best = (struct candidate){decision->rank, decision->source, decision->adjusted_count};
 }
 
