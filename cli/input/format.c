@@ -13,6 +13,7 @@
 #include "cli/input/jaeger_json.h"
 #include "cli/input/otlp_json.h"
 #include "cli/input/otlp_protobuf.h"
+#include "cli/input/xray_json.h"
 #include "cli/input/zipkin_json.h"
 #include "tracekeep/sampling_config.h"
 
@@ -34,11 +35,17 @@ static const char *const jaeger_whole[] = {"traceID", "spans", "processes", "_so
 /* Zipkin and others are lists of spans: the splitter cuts top-level arrays by itself. */
 static const char *const no_keys[] = {NULL};
 
+/* AWS X-Ray: the answer of BatchGetTraces. */
+static const char *const xray_arrays[] = {"Traces", NULL};
+static const char *const xray_whole[] = {"trace_id", "start_time", "Segments", NULL};
+
 static bool probe_otlp_json(const char *head, size_t size) {
   if (tk_document_json_probe(head, size)) return false;
   return tk_head_has_key(head, size, "resourceSpans") ||
          tk_head_has_key(head, size, "resource_spans") || tk_head_has_key(head, size, "batches") ||
-         tk_head_has_key(head, size, "scopeSpans");
+         tk_head_has_key(head, size, "scopeSpans") ||
+         tk_head_has_key(head, size, "resourceMetrics") ||
+         tk_head_has_key(head, size, "resourceLogs");
 }
 
 static bool probe_otlp_protobuf(const char *head, size_t size) {
@@ -85,6 +92,12 @@ static const struct tk_input_format formats[] = {
         .probe = tk_zipkin_json_probe,
         .split_keys = {.arrays = no_keys, .wrappers = no_keys, .whole = no_keys},
         .parse = tk_zipkin_json_parse,
+    },
+    {
+        .name = "xray",
+        .probe = tk_xray_json_probe,
+        .split_keys = {.arrays = xray_arrays, .wrappers = no_keys, .whole = xray_whole},
+        .parse = tk_xray_json_parse,
     },
     {
         .name = "python-console",

@@ -84,6 +84,20 @@ void tk_plain_parse(struct tk_batch_builder *builder, const struct tk_record *re
   tk_builder_json_issue(builder, &plain.json);
 }
 
+bool tk_plain_begin_text(struct tk_plain *plain, struct tk_batch_builder *builder,
+                         struct tk_text text) {
+  char *copy = tk_arena_alloc_bytes(&builder->batch->arena, (size_t)text.size + TK_JSON_PADDING);
+  *plain = (struct tk_plain){.builder = builder};
+  if (!copy) {
+    builder->out_of_memory = true;
+    return false;
+  }
+  memcpy(copy, text.data, text.size);
+  memset(copy + text.size, 0, TK_JSON_PADDING);
+  tk_json_init(&plain->json, copy, text.size);
+  return true;
+}
+
 /* ---- scalars ---- */
 
 static int shown(struct tk_text raw) {

@@ -28,6 +28,10 @@ typedef bool tk_plain_take(struct tk_plain *plain);
 void tk_plain_parse(struct tk_batch_builder *builder, const struct tk_record *record,
                     tk_plain_take *take_object, const char *what);
 
+/** A parser of its own over a copy of text that is JSON within JSON; false: out of memory. */
+bool tk_plain_begin_text(struct tk_plain *plain, struct tk_batch_builder *builder,
+                         struct tk_text text);
+
 /* ---- scalars ---- */
 
 /** Takes a value that should be of the given type; false: it was something else, has been skipped,

@@ -6,20 +6,6 @@
 
 #include "cli/input/plain_json.h"
 
-/* A parser over a copy of the text, with the padding the parser wants; false: out of memory. */
-static bool begin_text(struct tk_plain *plain, struct tk_text text) {
-  char *copy =
-      tk_arena_alloc_bytes(&plain->builder->batch->arena, (size_t)text.size + TK_JSON_PADDING);
-  if (!copy) {
-    plain->builder->out_of_memory = true;
-    return false;
-  }
-  memcpy(copy, text.data, text.size);
-  memset(copy + text.size, 0, TK_JSON_PADDING);
-  tk_json_init(&plain->json, copy, text.size);
-  return true;
-}
-
 /* Takes attributes if the text is an object from beginning to end. */
 static bool take_attributes(struct tk_plain *plain, struct tk_attributes *attributes) {
   const uint32_t issue_count = plain->builder->issues.count;
@@ -42,7 +28,8 @@ static bool split_bars(struct tk_plain *plain, struct tk_event *event) {
   if (tk_parse_uint64(last + 1, digits, &dropped) != TK_NUMBER_OK || dropped > UINT32_MAX) {
     return false;
   }
-  if (!begin_text(plain, (struct tk_text){bar + 1, (uint32_t)(last - bar - 1)}) ||
+  if (!tk_plain_begin_text(plain, plain->builder,
+                           (struct tk_text){bar + 1, (uint32_t)(last - bar - 1)}) ||
       !take_attributes(plain, &event->attributes)) {
     return false;
   }
@@ -72,7 +59,8 @@ void tk_zipkin_split_annotation(struct tk_batch_builder *builder, struct tk_even
   if (end >= '0' && end <= '9') {
     split_bars(&plain, event);
   } else if (end == '}' && (text.data[0] == '{' || text.data[0] == '"')) {
-    if (begin_text(&plain, text)) split_member(&plain, event, text.data[0] == '{');
+    if (tk_plain_begin_text(&plain, builder, text))
+      split_member(&plain, event, text.data[0] == '{');
   }
 }
 
@@ -101,7 +89,8 @@ bool tk_zipkin_push_link(struct tk_batch_builder *builder, struct tk_text text) 
   if (tk_parse_uint64(last + 1, digits, &dropped) != TK_NUMBER_OK || dropped > UINT32_MAX) {
     return false;
   }
-  if (!begin_text(&plain, (struct tk_text){rest.data, (uint32_t)(last - rest.data)}) ||
+  if (!tk_plain_begin_text(&plain, builder,
+                           (struct tk_text){rest.data, (uint32_t)(last - rest.data)}) ||
       !take_attributes(&plain, &link.attributes)) {
     return false;
   }
