@@ -79,7 +79,7 @@ static struct pieces split_every_way(const char *text, const struct tk_splitter_
   return whole;
 }
 
-static const char *kind_letters = "WEM.!";
+static const char *kind_letters = "WEM._!";
 
 /* "W:text|E:text|..." : the pieces as one string, faults as "!rule:text". */
 static const char *describe(const char *text, const struct tk_splitter_options *options) {
