@@ -17,6 +17,8 @@
 #include "cli/output/writer.h"
 #include "cli/tally.h"
 #include "cli/terminal.h"
+#include "tracekeep/document.h"
+#include "tracekeep/sampling_config.h"
 
 enum { TRACES_COUNTED = 1 << 22, SERVICES_COUNTED = 10000, KEYS_COUNTED = 10000, RULES = 256 };
 enum { KEYS_SHOWN = 20, SERVICES_SHOWN = 20 };
@@ -58,6 +60,7 @@ struct findings {
   struct tk_tally traces, services, keys, rules; /* rules: `other` is the severity */
   char first_issue[RULES][160];                  /* by the order in which rules first occur */
   uint32_t first_issue_count;
+  char sampling[256]; /* the first sampling configuration in it, in one line */
 };
 
 /* ---- counting ---- */
@@ -125,6 +128,19 @@ static void count_issue(struct findings *findings, const struct tk_issue *issue)
   }
 }
 
+static void describe_sampling(struct findings *findings, const struct tk_document *document) {
+  struct tk_sampling_config *config = NULL;
+  char summary[200];
+  if (document->kind != TK_DOCUMENT_SAMPLING_CONFIG || findings->sampling[0] != '\0') return;
+  if (tk_sampling_config_parse(document->text, document->size, NULL, &config, NULL) != TK_OK) {
+    return;
+  }
+  tk_sampling_config_summary(config, summary, sizeof summary);
+  snprintf(findings->sampling, sizeof findings->sampling, "%s: %s",
+           tk_sampling_dialect_name(config->dialect), summary);
+  tk_sampling_config_free(config);
+}
+
 /* Spans of a resource usually stand together. */
 static void count_batch(struct findings *findings, const struct tk_batch *batch) {
   const struct tk_resource *last = NULL;
@@ -138,6 +154,9 @@ static void count_batch(struct findings *findings, const struct tk_batch *batch)
     last = span->resource;
   }
   for (uint32_t i = 0; i < batch->issue_count; i++) count_issue(findings, &batch->issues[i]);
+  for (uint32_t i = 0; i < batch->document_count; i++) {
+    describe_sampling(findings, &batch->documents[i]);
+  }
 }
 
 static enum tk_status read_file(struct findings *findings, const struct inspect_options *options,
@@ -209,6 +228,7 @@ static void print_summary(const struct findings *findings) {
   printf("\n");
   print_number("records", findings->records);
   if (findings->rejected) print_number("rejected", findings->rejected);
+  if (findings->sampling[0]) printf("%-11s %s\n", "sampling", findings->sampling);
   print_number("spans", findings->spans);
   print_number(findings->traces.dropped ? "traces >=" : "traces", findings->traces.count);
   print_number("events", findings->events);
@@ -354,6 +374,7 @@ static bool print_json(const struct findings *findings) {
   add_number(&out, "errors", findings->errors);
   add_number(&out, "start_min_ns", findings->start_min_ns);
   add_number(&out, "end_max_ns", findings->end_max_ns);
+  if (findings->sampling[0]) add_text(&out, "sampling", findings->sampling);
   add_list(&out, findings, "services", &findings->services, "service", "spans");
   add_list(&out, findings, "issues", &findings->rules, "rule", "issues");
   add_list(&out, findings, "attribute_keys", &findings->keys, "key", "times");

@@ -12,6 +12,7 @@
 #include "cli/input/document_kind.h"
 #include "cli/input/otlp_json.h"
 #include "cli/input/plain_json.h"
+#include "cli/input/sampling_config.h"
 #include "tracekeep/sampling_config.h"
 
 enum { NESTING_LIMIT = 16, KEYS_SHOWN = 6 };
@@ -172,7 +173,8 @@ static void take_object(struct reading *reading, struct tk_text around) {
   }
   builder->batch->record_count++;
   if (look.stranger == TK_STRANGER_OTHER && tk_sampling_config_probe(value.data, value.size)) {
-    add_whole(reading, TK_DOCUMENT_SAMPLING_CONFIG, value, around);
+    tk_builder_add_sampling_config(builder, value, around.data ? around : value,
+                                   reading->record->line);
   } else if (look.stranger != TK_STRANGER_NONE) {
     reject(reading, value, look.stranger);
   } else if (tk_document_kind_is_lines(look.kind)) {
@@ -217,13 +219,6 @@ static void take_value(struct reading *reading, struct tk_text around) {
     reading->builder->batch->record_count++;
     reject(reading, text, TK_STRANGER_OTHER);
   }
-}
-
-void tk_sampling_config_parse_record(struct tk_batch_builder *builder,
-                                     const struct tk_record *record) {
-  builder->batch->record_count++;
-  tk_builder_add_document(builder, TK_DOCUMENT_SAMPLING_CONFIG,
-                          (struct tk_text){record->text, record->size}, record->line);
 }
 
 void tk_document_json_parse(struct tk_batch_builder *builder, const struct tk_record *record) {

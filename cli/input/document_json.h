@@ -14,8 +14,4 @@ bool tk_document_json_probe(const char *head, size_t size);
  * OTLP/JSON. */
 void tk_document_json_parse(struct tk_batch_builder *builder, const struct tk_record *record);
 
-/** Takes all of an input as a sampling configuration, which may be YAML. */
-void tk_sampling_config_parse_record(struct tk_batch_builder *builder,
-                                     const struct tk_record *record);
-
 #endif

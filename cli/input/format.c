@@ -13,6 +13,7 @@
 #include "cli/input/jaeger_json.h"
 #include "cli/input/otlp_json.h"
 #include "cli/input/otlp_protobuf.h"
+#include "cli/input/sampling_config.h"
 #include "cli/input/xray_json.h"
 #include "cli/input/zipkin_json.h"
 #include "tracekeep/sampling_config.h"

@@ -36,6 +36,7 @@
   X(RECORD_NOT_TRACE, "record.not_trace", INFO, 5)             \
   X(RECORD_UNKNOWN, "record.unknown", ERROR, 20)               \
   X(RECORD_TOO_LONG, "record.too_long", ERROR, 20)             \
+  X(SAMPLING_CONFIG, "sampling.config", ERROR, 20)             \
   X(RECORD_COMPRESSION, "record.compression", ERROR, 20)       \
   X(TIME_START_ZERO, "time.start_zero", WARN, 20)              \
   X(TIME_END_ZERO, "time.end_zero", WARN, 20)                  \

@@ -440,6 +440,10 @@ const char *tk_sampling_type_name(enum tk_sampling_type type);
 /** "root", "remote_parent_sampled", ...; NULL for TK_ROLE_NONE. */
 const char *tk_sampling_role_name(enum tk_sampling_role role);
 
+/** One line on what samples how, cut to `size` bytes with its NUL: "probabilistic_sampler 25 %,
+ * tail_sampling (7 policies)". */
+void tk_sampling_config_summary(const struct tk_sampling_config *config, char *out, size_t size);
+
 /** The policy that comes after `policy` depth first, NULL after the last; NULL gives the first. */
 const struct tk_sampling_policy *tk_sampling_config_next(const struct tk_sampling_config *config,
                                                          const struct tk_sampling_policy *policy);

@@ -16,8 +16,4 @@ bool tk_sampling_policy_rate(const struct tk_sampling_policy *policy, int64_t *o
 /** The threshold of consistent sampling that it compares with; false: it does not. */
 bool tk_sampling_policy_threshold(const struct tk_sampling_policy *policy, uint64_t *out);
 
-/** One line: "tail_sampling (5 policies), probabilistic_sampler 10 %". */
-void tk_sampling_config_summary(struct tk_byte_writer *out,
-                                const struct tk_sampling_config *config);
-
 #endif

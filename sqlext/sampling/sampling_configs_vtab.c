@@ -292,7 +292,7 @@ static int64_t count_unused(const struct tk_sampling_config *config) {
 
 static void give_config(sqlite3_context *context, const struct config_cursor *cursor, int column) {
   const struct tk_sampling_config *config = cursor->config;
-  struct tk_byte_writer summary = {0};
+  char summary[1024];
   switch ((enum config_column)column) {
     case CONFIG_ID:
     case CONFIG_DOCUMENT_ID:
@@ -312,9 +312,8 @@ static void give_config(sqlite3_context *context, const struct config_cursor *cu
       return;
     case CONFIG_SAMPLER:
       if (!config) return;
-      tk_sampling_config_summary(&summary, config);
-      tk_result_json(context, &summary);
-      tk_byte_writer_reset(&summary);
+      tk_sampling_config_summary(config, summary, sizeof summary);
+      give_copy(context, summary);
       return;
     case CONFIG_POLICY_COUNT:
       if (config) sqlite3_result_int64(context, config->policy_count);
