@@ -338,7 +338,7 @@ enum tk_status tk_record_walk_open(sqlite3 *db, const char *schema,
       "SELECT id, kind = 'sampling-decisions', run_id FROM \"%w\".tk_document"
       " WHERE kind IN ('sampling-decisions', 'trace-bundle', 'trace-bundle-summary') ORDER BY id";
   struct tk_record_walk *walk = sqlite3_malloc64(sizeof *walk);
-  int has_table = 0;
+  int rc;
   *walk_out = NULL;
   if (!walk) return tk_nomem(error);
   memset(walk, 0, sizeof *walk);
@@ -350,9 +350,12 @@ enum tk_status tk_record_walk_open(sqlite3 *db, const char *schema,
     tk_record_walk_close(walk);
     return tk_nomem(error);
   }
-  has_table =
-      sqlite3_table_column_metadata(db, schema, "tk_document", "id", 0, 0, 0, 0, 0) == SQLITE_OK;
-  const int rc = has_table ? sqlite3_prepare_v2(db, sql, -1, &walk->documents, NULL) : SQLITE_OK;
+  rc = sqlite3_table_column_metadata(db, schema, "tk_document", "id", 0, 0, 0, 0, 0);
+  if (rc == SQLITE_OK) {
+    rc = sqlite3_prepare_v2(db, sql, -1, &walk->documents, NULL);
+  } else if (rc == SQLITE_ERROR) {
+    rc = SQLITE_OK; /* no such table */
+  }
   sqlite3_free(sql);
   if (rc != SQLITE_OK) {
     enum tk_status status = fail_sqlite(walk, error);

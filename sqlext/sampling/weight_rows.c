@@ -101,10 +101,9 @@ static enum tk_status load_ratios(struct tk_weights *weights, struct tk_error *e
   enum tk_status status = TK_OK;
   int rc;
 
-  if (sqlite3_table_column_metadata(reader->db, reader->schema, "tk_head_sampling", "probability",
-                                    0, 0, 0, 0, 0) != SQLITE_OK) {
-    return TK_OK;
-  }
+  rc = sqlite3_table_column_metadata(reader->db, reader->schema, "tk_head_sampling", "probability",
+                                     0, 0, 0, 0, 0);
+  if (rc != SQLITE_OK) return rc == SQLITE_NOMEM ? tk_nomem(error) : TK_OK;
   char *sql = sqlite3_mprintf(
       "SELECT service, probability FROM \"%w\".tk_head_sampling"
       " WHERE typeof(service) = 'text' AND probability > 0 AND probability <= 1",
