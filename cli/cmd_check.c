@@ -47,10 +47,14 @@ static int run_check(const struct tk_command *command, int argc, char **argv) {
   char spans[TK_FORMAT_SIZE];
   tk_format_number(counts.spans, spans);
   if (!options.quiet || counts.faults > 0) {
-    printf("%s: %llu segment%s, %llu chunk%s, %s span%s: ", argv[0],
+    printf("%s: %llu segment%s, %llu chunk%s, %s span%s%s", argv[0],
            (unsigned long long)counts.segments, counts.segments == 1 ? "" : "s",
            (unsigned long long)counts.chunks, counts.chunks == 1 ? "" : "s", spans,
-           counts.spans == 1 ? "" : "s");
+           counts.spans == 1 ? "" : "s", counts.documents > 0 ? ", " : ": ");
+    if (counts.documents > 0) {
+      printf("%llu document%s: ", (unsigned long long)counts.documents,
+             counts.documents == 1 ? "" : "s");
+    }
     if (counts.faults == 0) {
       printf("no faults\n");
     } else {

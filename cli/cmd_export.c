@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/export_document.h"
 #include "cli/messages.h"
 #include "cli/open_store.h"
 #include "cli/output/otlp_json.h"
@@ -24,6 +25,7 @@ struct export_options {
   const char *output;
   const char *framing;
   const char *compress;
+  unsigned document, envelope;
 };
 
 static const struct tk_option export_options[] = {
@@ -34,6 +36,16 @@ static const struct tk_option export_options[] = {
      .help = "default: otlp-json, one document per line",
      .offset = offsetof(struct export_options, format)},
     TK_TRACE_SELECTION_OPTIONS(export_options, selection),
+    {.name = "envelope",
+     .type = TK_OPTION_NUMBER,
+     .value = "ID",
+     .help = "instead of traces, this report envelope, byte for byte",
+     .offset = offsetof(struct export_options, envelope)},
+    {.name = "document",
+     .type = TK_OPTION_NUMBER,
+     .value = "ID",
+     .help = "the same for any document; the table documents lists them",
+     .offset = offsetof(struct export_options, document)},
     {.name = "output",
      .letter = 'o',
      .type = TK_OPTION_TEXT,
@@ -247,6 +259,7 @@ static int export_traces(struct tk_store *store, const struct tk_scan_options *s
   return exit_code;
 }
 
+/* `selected` is NULL where a document was asked for. */
 static int export_selected(struct tk_store *store, const struct tk_selected_traces *selected,
                            const struct export_options *options, const char *store_name) {
   FILE *out = options->output ? fopen(options->output, "wb") : stdout;
@@ -254,7 +267,15 @@ static int export_selected(struct tk_store *store, const struct tk_selected_trac
     tk_complain("%s: cannot open: %s", options->output, strerror(errno));
     return TK_EXIT_IO;
   }
-  int exit_code = export_traces(store, &selected->scan, options, out, store_name);
+  const struct tk_document_export document = {
+      .id = options->envelope ? options->envelope : options->document,
+      .must_be_envelope = options->envelope > 0,
+      .zstd = wants_zstd(options),
+      .file = out,
+      .file_name = options->output ? options->output : "standard output",
+      .store_name = store_name};
+  int exit_code = selected ? export_traces(store, &selected->scan, options, out, store_name)
+                           : tk_export_document(store, &document);
   if (options->output && fclose(out) != 0 && exit_code == TK_EXIT_OK) {
     tk_complain("%s: cannot write: %s", options->output, strerror(errno));
     exit_code = TK_EXIT_IO;
@@ -265,6 +286,9 @@ static int export_selected(struct tk_store *store, const struct tk_selected_trac
 static int export_store(struct tk_store *store, const struct export_options *options,
                         const char *store_name) {
   struct tk_selected_traces selected = {.id_count = 0};
+  if (options->document || options->envelope) {
+    return export_selected(store, NULL, options, store_name);
+  }
   int exit_code = tk_select_traces(store, &options->selection, &selected);
   if (exit_code == TK_EXIT_OK) exit_code = export_selected(store, &selected, options, store_name);
   tk_selected_traces_reset(&selected);
@@ -275,7 +299,12 @@ static int run_export(const struct tk_command *command, int argc, char **argv) {
   struct export_options options = {0};
   struct tk_store *store = NULL;
   int exit_code = TK_EXIT_OK;
-  if (tk_options_parse(command, argc, argv, &options, &exit_code) >= 0) {
+  if (tk_options_parse(command, argc, argv, &options, &exit_code) < 0) {
+    /* said already */
+  } else if (options.document && options.envelope) {
+    tk_complain("export: --document and --envelope: one of them");
+    exit_code = TK_EXIT_USAGE;
+  } else {
     exit_code = tk_open_store_for_reading(argv[0], &store);
     if (store) exit_code = export_store(store, &options, argv[0]);
     tk_store_close(store);
@@ -297,6 +326,7 @@ const struct tk_command tk_cmd_export = {
         "formats\n"
         "can (docs/formats.md has the table); csv is one row a span for spreadsheets and data "
         "frames.\n"
+        "Documents come back exactly as they were read: --envelope and --document.\n"
         "TIME is a time such as 2026-11-20T13:00:00Z, -1h, or unix nanoseconds. SQL is an\n"
         "expression over columns of `spans`, such as \"status = 'error'\".",
     .examples =
@@ -304,6 +334,7 @@ const struct tk_command tk_cmd_export = {
         "  tracekeep export traces.db --since -1h -o last-hour.jsonl.zst\n"
         "  tracekeep export traces.db --format otlp-proto -o all.otlp.pb\n"
         "  tracekeep export traces.db --format jaeger -o for-the-jaeger-ui.json\n"
+        "  tracekeep export runs.db --envelope 12 -o report-envelope.json\n"
         "  tracekeep export traces.db --trace 4fa04f117be100f476b175e41096e736 |\n"
         "      curl -H 'Content-Type: application/json' --data-binary @- \\\n"
         "          http://localhost:4318/v1/traces\n",

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/check_documents.h"
 #include "store/database.h"
 #include "store/membership.h"
 #include "store/store.h"
@@ -547,6 +548,10 @@ static enum tk_status check_segment(struct check *check, uint32_t index, struct 
   return status;
 }
 
+static void report_fault(void *context, const char *message) {
+  fault(context, "%s", message);
+}
+
 enum tk_status tk_store_check(struct tk_store *store, tk_check_report *report, void *context,
                               struct tk_check_counts *counts_out, struct tk_error *error) {
   struct check check = {.store = store, .report = report, .context = context};
@@ -572,6 +577,11 @@ enum tk_status tk_store_check(struct tk_store *store, tk_check_report *report, v
       status = check_segment(&check, i, error);
     }
     if (status == TK_OK) check_whole_traces(&check);
+    if (status == TK_OK) {
+      status = tk_check_documents(store->db, report_fault, &check, &check.counts.documents, &found);
+      status = note(&check, status, &found);
+      if (status != TK_OK && error) *error = found;
+    }
   }
   sqlite3_free(check.whole.ids);
   tk_reader_close(check.reader);

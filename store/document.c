@@ -8,6 +8,7 @@
 #include "store/byte_reader.h"
 #include "store/compression.h"
 #include "store/database.h"
+#include "store/store.h"
 #include "tracekeep/hash.h"
 
 enum { PART_BITS = 20, ORIGIN_SIZE = 32 };
@@ -32,11 +33,35 @@ struct tk_document_reader {
   struct tk_document_part part;
 };
 
+static bool is_space(char byte) {
+  return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+struct tk_text tk_document_trim(const char *text, size_t size) {
+  if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+    text += 3;
+    size -= 3;
+  }
+  while (size > 0 && is_space(text[size - 1])) size--;
+  while (size > 0 && is_space(*text)) {
+    text++;
+    size--;
+  }
+  return (struct tk_text){text, (uint32_t)size};
+}
+
 static void drop_part(struct tk_document_reader *reader) {
   sqlite3_free(reader->text);
   sqlite3_free(reader->origins);
   reader->text = NULL;
   reader->origins = NULL;
+}
+
+void tk_document_reader_seek(struct tk_document_reader *reader, int64_t number,
+                             uint64_t first_ordinal) {
+  tk_document_reader_rewind(reader, reader->id);
+  sqlite3_bind_int64(reader->parts, 1, (int64_t)((uint64_t)reader->id << PART_BITS) | number);
+  reader->next_ordinal = first_ordinal;
 }
 
 void tk_document_reader_rewind(struct tk_document_reader *reader, int64_t id) {
@@ -222,4 +247,24 @@ enum tk_status tk_document_read(sqlite3 *db, const char *schema, int64_t id, siz
   *text_out = text;
   *size_out = size;
   return TK_OK;
+}
+
+enum tk_status tk_store_read_document(struct tk_store *store, int64_t id, tk_document_sink *sink,
+                                      void *context, struct tk_error *error) {
+  struct tk_document_reader *reader = NULL;
+  const struct tk_document_part *part = NULL;
+  uint64_t count = 0;
+  bool wanted = true;
+  enum tk_status status = tk_document_reader_open(store->db, "main", id, &reader, error);
+  while (status == TK_OK && wanted) {
+    status = tk_document_reader_next(reader, &part, error);
+    if (status != TK_OK || !part) break;
+    wanted = sink(context, part->text, part->size);
+    count++;
+  }
+  tk_document_reader_close(reader);
+  if (status == TK_OK && count == 0) {
+    return tk_fail(error, TK_INVALID, "there is no document %lld", (long long)id);
+  }
+  return status;
 }

@@ -38,11 +38,18 @@ enum tk_status tk_document_reader_next(struct tk_document_reader *reader,
                                        struct tk_error *error);
 /** Begins anew with document `id` of the same store. */
 void tk_document_reader_rewind(struct tk_document_reader *reader, int64_t id);
+/** Goes on with part `number`, of which `first_ordinal` is known. */
+void tk_document_reader_seek(struct tk_document_reader *reader, int64_t number,
+                             uint64_t first_ordinal);
 void tk_document_reader_close(struct tk_document_reader *reader);
 
 /** All bytes of a document, followed by NUL, in memory the caller frees (sqlite3_free). A longer
  * document than `limit` bytes is refused with TK_UNSUPPORTED. */
 enum tk_status tk_document_read(sqlite3 *db, const char *schema, int64_t id, size_t limit,
                                 char **text_out, size_t *size_out, struct tk_error *error);
+
+/** A whole document's substance, which makes it the same as another: without white space around it
+ * and a byte order mark before it. A view of `text`. */
+struct tk_text tk_document_trim(const char *text, size_t size);
 
 #endif

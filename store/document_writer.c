@@ -31,6 +31,9 @@ enum statement_id {
   FIND_EQUAL,
   FIND_LINES,
   FIND_ABANDONED,
+  PUT_STATE,
+  GET_STATE,
+  DELETE_STATE,
   STATEMENT_COUNT
 };
 
@@ -56,6 +59,13 @@ static const char *const writer_sql[STATEMENT_COUNT] = {
         "SELECT d.id FROM tk_ingest i JOIN tk_document d ON d.ingest_id = i.id"
         " WHERE i.head_hash = ?1 AND i.id <> ?2 AND NOT d.complete AND NOT i.complete"
         " AND i.source = ?3",
+    [PUT_STATE] = "INSERT OR REPLACE INTO tk_document_state VALUES (?1, ?2)",
+    [GET_STATE] =
+        "SELECT s.state, d.size, d.record_count, p.id & 1048575, p.first_ordinal"
+        " FROM tk_document_state s JOIN tk_document d ON d.id = s.document_id"
+        " JOIN tk_document_part p ON p.id = (SELECT max(id) FROM tk_document_part"
+        " WHERE id >= ?1 << 20 AND id < (?1 + 1) << 20) WHERE s.document_id = ?1",
+    [DELETE_STATE] = "DELETE FROM tk_document_state WHERE document_id = ?1",
 };
 
 /* The statements of one script, prepared when it is first needed. */
@@ -320,7 +330,8 @@ static enum tk_status put_part(struct tk_document_writer *writer, const struct p
 
 static enum tk_status delete_document(struct tk_document_writer *writer, int64_t id,
                                       struct tk_error *error) {
-  static const enum statement_id steps[] = {DELETE_TRACES, DELETE_PARTS, DELETE_DOCUMENT};
+  static const enum statement_id steps[] = {DELETE_TRACES, DELETE_PARTS, DELETE_STATE,
+                                            DELETE_DOCUMENT};
   enum tk_status status = TK_OK;
   for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == TK_OK; i++) {
     status = run_with_id(writer, steps[i], id, error);
@@ -334,20 +345,6 @@ static bool is_space(char byte) {
   return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
 }
 
-/* A document's substance: without white space around it, and a byte order mark before it. */
-static struct tk_text trim(const char *text, size_t size) {
-  if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
-    text += 3;
-    size -= 3;
-  }
-  while (size > 0 && is_space(text[size - 1])) size--;
-  while (size > 0 && is_space(*text)) {
-    text++;
-    size--;
-  }
-  return (struct tk_text){text, (uint32_t)size};
-}
-
 static enum tk_status compare_whole(struct tk_document_writer *writer, int64_t id,
                                     struct tk_text trimmed, bool *equal, struct tk_error *error) {
   char *text = NULL;
@@ -356,7 +353,7 @@ static enum tk_status compare_whole(struct tk_document_writer *writer, int64_t i
   const enum tk_status status =
       tk_document_read(writer->db, "main", id, TK_DOCUMENT_PART_LIMIT, &text, &size, error);
   if (status != TK_OK) return status;
-  const struct tk_text other = trim(text, size);
+  const struct tk_text other = tk_document_trim(text, size);
   *equal = other.size == trimmed.size && memcmp(other.data, trimmed.data, other.size) == 0;
   sqlite3_free(text);
   return TK_OK;
@@ -444,7 +441,7 @@ static enum tk_status put_whole_parts(struct tk_document_writer *writer, int64_t
 static enum tk_status put_whole(struct tk_document_writer *writer,
                                 const struct tk_document_source *source,
                                 const struct tk_document *document, struct tk_error *error) {
-  const struct tk_text trimmed = trim(document->text, document->size);
+  const struct tk_text trimmed = tk_document_trim(document->text, document->size);
   int64_t id = 0;
   const struct row row = {.kind = document->kind,
                           .hash = tk_hash64(trimmed.data, trimmed.size),
@@ -509,9 +506,6 @@ static void append_origins(struct tk_byte_writer *out, const struct tk_record_or
 /* Takes a stored part as the one that is not full. */
 static void take_part(struct tk_line_document *lines, const struct tk_document_part *part,
                       int64_t number) {
-  tk_hash_update(&lines->hash, part->text, part->size);
-  lines->size += part->size;
-  lines->record_count += part->record_count;
   lines->part_number = number;
   lines->part_first = part->first_ordinal;
   lines->part_records = part->record_count;
@@ -520,6 +514,53 @@ static void take_part(struct tk_line_document *lines, const struct tk_document_p
   if (part->size > 0) lines->ends_line = part->text[part->size - 1] == '\n';
   lines->has_origins = part->origins != NULL;
   if (part->origins) append_origins(&lines->part_origins, part->origins, part->record_count);
+}
+
+/* The state of a hash in the order of its members, little-endian. */
+enum { LANES = 4, STATE_SIZE = 8 * (LANES + 1) + 32 };
+
+static enum tk_status put_state(struct tk_document_writer *writer,
+                                const struct tk_line_document *lines, struct tk_error *error) {
+  struct tk_byte_writer *out = &writer->origins;
+  sqlite3_stmt *statement;
+  const enum tk_status status = get_statement(writer, PUT_STATE, &statement, error);
+  if (status != TK_OK) return status;
+  out->size = 0;
+  for (int i = 0; i < LANES; i++) tk_byte_writer_append_u64(out, lines->hash.lanes[i]);
+  tk_byte_writer_append_u64(out, lines->hash.total_bytes);
+  tk_byte_writer_append(out, lines->hash.pending, sizeof lines->hash.pending);
+  if (out->failed) return tk_nomem(error);
+  sqlite3_bind_int64(statement, 1, lines->id);
+  sqlite3_bind_blob64(statement, 2, out->data, out->size, SQLITE_STATIC);
+  return run(writer, statement, error);
+}
+
+/* Of a long document only the last part is read, if its hash so far is there. *seek_to: that part;
+ * 0: it is not. */
+static enum tk_status get_state(struct tk_document_writer *writer, struct tk_line_document *lines,
+                                int64_t *seek_to, uint64_t *first_ordinal, struct tk_error *error) {
+  struct tk_byte_reader bytes;
+  sqlite3_stmt *row;
+  *seek_to = 0;
+  enum tk_status status = get_statement(writer, GET_STATE, &row, error);
+  if (status != TK_OK) return status;
+  sqlite3_bind_int64(row, 1, lines->id);
+  const int rc = sqlite3_step(row);
+  if (rc == SQLITE_ROW && sqlite3_column_bytes(row, 0) == STATE_SIZE) {
+    tk_byte_reader_init(&bytes, sqlite3_column_blob(row, 0), STATE_SIZE);
+    for (int i = 0; i < LANES; i++) lines->hash.lanes[i] = tk_byte_reader_u64(&bytes);
+    lines->hash.total_bytes = tk_byte_reader_u64(&bytes);
+    memcpy(lines->hash.pending, tk_byte_reader_bytes(&bytes, sizeof lines->hash.pending),
+           sizeof lines->hash.pending);
+    lines->size = (uint64_t)sqlite3_column_int64(row, 1);
+    lines->record_count = (uint64_t)sqlite3_column_int64(row, 2);
+    *seek_to = sqlite3_column_int64(row, 3);
+    *first_ordinal = (uint64_t)sqlite3_column_int64(row, 4);
+  } else if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+    status = failed(writer, error);
+  }
+  sqlite3_reset(row);
+  return status;
 }
 
 static enum tk_status resume_document(struct tk_document_writer *writer,
@@ -531,11 +572,20 @@ static enum tk_status resume_document(struct tk_document_writer *writer,
   if (!lines) return tk_nomem(error);
   lines->id = id;
   lines->was_committed = true;
-  enum tk_status status = tk_document_reader_open(writer->db, "main", id, &reader, error);
-  for (int64_t number = 0; status == TK_OK; number++) {
+  int64_t number = 0;
+  uint64_t first_ordinal = 0;
+  enum tk_status status = get_state(writer, lines, &number, &first_ordinal, error);
+  if (status == TK_OK) status = tk_document_reader_open(writer->db, "main", id, &reader, error);
+  const bool counted = number > 0;
+  if (status == TK_OK && counted) tk_document_reader_seek(reader, number, first_ordinal);
+  for (; status == TK_OK; number++) {
     status = tk_document_reader_next(reader, &part, error);
     if (status != TK_OK || !part) break;
     take_part(lines, part, number);
+    if (counted) continue;
+    tk_hash_update(&lines->hash, part->text, part->size);
+    lines->size += part->size;
+    lines->record_count += part->record_count;
   }
   tk_document_reader_close(reader);
   if (lines->text.failed || lines->part_origins.failed) return tk_nomem(error);
@@ -762,6 +812,9 @@ static enum tk_status flush_lines(struct tk_document_writer *writer,
   int64_t equal = 0;
   if (!lines->dirty && !complete) return TK_OK;
   if (lines->dirty) status = put_open_part(writer, lines, error);
+  if (status == TK_OK && lines->dirty && lines->part_number > 0) {
+    status = put_state(writer, lines, error);
+  }
   if (status == TK_OK) status = update_row(writer, source, lines, complete, error);
   if (status == TK_OK && complete) {
     status = find_equal(writer, lines->kind, tk_hash_digest(&lines->hash), lines->id, NULL, &equal,

@@ -22,10 +22,19 @@ struct reading {
   const struct tk_record *record;
   struct tk_json json;
   uint32_t depth;
+  enum tk_document_kind otherwise; /* of a line that is an object; TK_DOCUMENT_SPACE: none */
 };
 
 bool tk_document_json_probe(const char *head, size_t size) {
   return tk_document_begins(head, size);
+}
+
+bool tk_kvonce_events_probe(const char *head, size_t size) {
+  return tk_document_begins_with(head, size, TK_DOCUMENT_KVONCE_EVENTS);
+}
+
+bool tk_inventory_events_probe(const char *head, size_t size) {
+  return tk_document_begins_with(head, size, TK_DOCUMENT_INVENTORY_EVENTS);
 }
 
 /* ---- strangers ---- */
@@ -164,9 +173,14 @@ static void add_whole(struct reading *reading, enum tk_document_kind kind, struc
 static void take_object(struct reading *reading, struct tk_text around) {
   const char *begin = reading->json.at;
   struct tk_batch_builder *builder = reading->builder;
-  const struct tk_document_look look = tk_document_look_at(&reading->json);
+  struct tk_document_look look = tk_document_look_at(&reading->json);
   if (reading->json.expected) return;
   const struct tk_text value = {begin, (uint32_t)(reading->json.at - begin)};
+  if (look.stranger == TK_STRANGER_OTHER && reading->otherwise != TK_DOCUMENT_SPACE &&
+      !look.is_span && around.data && !memchr(value.data, '\n', value.size)) {
+    look.stranger = TK_STRANGER_NONE;
+    look.kind = reading->otherwise;
+  }
   if (look.stranger == TK_STRANGER_OTLP) {
     parse_otlp(reading, value);
     return;
@@ -221,8 +235,9 @@ static void take_value(struct reading *reading, struct tk_text around) {
   }
 }
 
-void tk_document_json_parse(struct tk_batch_builder *builder, const struct tk_record *record) {
-  struct reading reading = {.builder = builder, .record = record};
+static void parse_record(struct tk_batch_builder *builder, const struct tk_record *record,
+                         enum tk_document_kind otherwise) {
+  struct reading reading = {.builder = builder, .record = record, .otherwise = otherwise};
   struct tk_builder_mark mark;
   const struct tk_text around = {record->text, record->size};
   if (builder->out_of_memory) return;
@@ -247,4 +262,16 @@ void tk_document_json_parse(struct tk_batch_builder *builder, const struct tk_re
   builder->batch->record_count++;
   builder->batch->rejected_count++;
   tk_builder_json_issue(builder, &reading.json);
+}
+
+void tk_document_json_parse(struct tk_batch_builder *builder, const struct tk_record *record) {
+  parse_record(builder, record, TK_DOCUMENT_SPACE);
+}
+
+void tk_kvonce_events_parse(struct tk_batch_builder *builder, const struct tk_record *record) {
+  parse_record(builder, record, TK_DOCUMENT_KVONCE_EVENTS);
+}
+
+void tk_inventory_events_parse(struct tk_batch_builder *builder, const struct tk_record *record) {
+  parse_record(builder, record, TK_DOCUMENT_INVENTORY_EVENTS);
 }

@@ -323,8 +323,9 @@ static bool judge_line(const struct shape *shape, enum tk_document_kind *kind) {
                               has(shape, KEY_DELTA, ANY))) {
     *kind = TK_DOCUMENT_INVENTORY_EVENTS;
   } else if (key_and_type || is_one_of(shape->type, kvonce_types) ||
-             (has(shape, KEY_TIMESTAMP, SCALAR) &&
-              (has(shape, KEY_KEY, SCALAR) || has(shape, KEY_TYPE, SCALAR)))) {
+             (has(shape, KEY_TIMESTAMP, SCALAR) && has(shape, KEY_KEY, SCALAR)) ||
+             (has(shape, KEY_TYPE, SCALAR) &&
+              (has(shape, KEY_TIMESTAMP, SCALAR) || has(shape, KEY_TRACE_ID, STRING)))) {
     *kind = TK_DOCUMENT_KVONCE_EVENTS;
   } else if (has(shape, KEY_EVENT, STRING) && has(shape, KEY_TIMESTAMP, SCALAR) &&
              (has(shape, KEY_TRACE_ID, SCALAR) || has(shape, KEY_ACTOR, SCALAR))) {
@@ -455,6 +456,13 @@ bool tk_document_begins(const char *head, size_t size) {
   const struct tk_document_look look = judge(&shape);
   if (look.stranger == TK_STRANGER_OTLP || look.is_span) return false;
   return look.stranger != TK_STRANGER_OTHER || is_telling(&shape);
+}
+
+bool tk_document_begins_with(const char *head, size_t size, enum tk_document_kind kind) {
+  struct shape shape;
+  if (!read_beginning(head, size, &shape)) return false;
+  const struct tk_document_look look = judge(&shape);
+  return look.stranger == TK_STRANGER_NONE && look.kind == kind;
 }
 
 bool tk_document_may_be_envelope(const char *head, size_t size) {

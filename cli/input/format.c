@@ -77,6 +77,18 @@ static const struct tk_input_format formats[] = {
         .parse = tk_sampling_config_parse_record,
     },
     {
+        .name = "kvonce-events",
+        .probe = tk_kvonce_events_probe,
+        .split_keys = {.arrays = no_keys, .wrappers = no_keys, .whole = no_keys, .exact = true},
+        .parse = tk_kvonce_events_parse,
+    },
+    {
+        .name = "inventory-events",
+        .probe = tk_inventory_events_probe,
+        .split_keys = {.arrays = no_keys, .wrappers = no_keys, .whole = no_keys, .exact = true},
+        .parse = tk_inventory_events_parse,
+    },
+    {
         .name = "documents",
         .probe = tk_document_json_probe,
         .split_keys = {.arrays = no_keys, .wrappers = no_keys, .whole = no_keys, .exact = true},

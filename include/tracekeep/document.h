@@ -5,10 +5,12 @@
 #ifndef TRACEKEEP_DOCUMENT_H
 #define TRACEKEEP_DOCUMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "tracekeep/span.h"
+#include "tracekeep/status.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -87,6 +89,16 @@ struct tk_document {
   uint8_t sha256[32];    /**< of the text, if has_sha256; whole documents only */
   uint8_t has_sha256;
 };
+
+struct tk_store;
+
+/** Takes the next bytes of a document. False: no more are wanted. */
+typedef bool tk_document_sink(void *context, const char *bytes, size_t size);
+
+/** Gives the bytes of a stored document to `sink`, in pieces, each with its checksum verified.
+ * TK_INVALID: there is no such document; TK_CORRUPT: it is damaged, and the text says where. */
+enum tk_status tk_store_read_document(struct tk_store *store, int64_t id, tk_document_sink *sink,
+                                      void *context, struct tk_error *error);
 
 #ifdef __cplusplus
 }

@@ -141,6 +141,7 @@ struct tk_check_counts {
   uint64_t segments;
   uint64_t chunks;
   uint64_t spans;
+  uint64_t documents;
   uint64_t faults;
 };
 

@@ -31,6 +31,13 @@ CREATE TABLE IF NOT EXISTS tk_document_part(
   origins BLOB
 );
 
+-- Of documents made of lines that have several parts: the state of the hash of their bytes, so that
+-- more can be added to them.
+CREATE TABLE IF NOT EXISTS tk_document_state(
+  document_id INTEGER PRIMARY KEY,
+  state BLOB NOT NULL             -- of XXH64: four lanes, total bytes, pending bytes
+);
+
 -- Which documents a trace is named in; ids as they are written there.
 CREATE TABLE IF NOT EXISTS tk_document_trace(
   trace_id TEXT NOT NULL,
