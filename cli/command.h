@@ -53,6 +53,6 @@ const char *tk_similar_name(const char *text, const char *const *names, size_t c
 
 extern const struct tk_command tk_cmd_ingest, tk_cmd_query, tk_cmd_trace, tk_cmd_info,
     tk_cmd_export, tk_cmd_replay, tk_cmd_check, tk_cmd_inspect, tk_cmd_report, tk_cmd_verify,
-    tk_cmd_rules;
+    tk_cmd_rules, tk_cmd_sampling;
 
 #endif

@@ -16,7 +16,7 @@
 static const struct tk_command *const commands[] = {
     &tk_cmd_ingest, &tk_cmd_query, &tk_cmd_trace,   &tk_cmd_info,   &tk_cmd_export,
     &tk_cmd_replay, &tk_cmd_check, &tk_cmd_inspect, &tk_cmd_report,
-    &tk_cmd_verify, &tk_cmd_rules,
+    &tk_cmd_verify, &tk_cmd_rules,  &tk_cmd_sampling,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

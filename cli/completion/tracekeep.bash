@@ -3,7 +3,7 @@
 
 _tracekeep() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands='ingest query trace info export replay check inspect report verify rules help'
+  local commands='ingest query trace info export replay check inspect report verify rules sampling help'
   local options='' choices=''
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
@@ -22,19 +22,23 @@ _tracekeep() {
     report) options='--format --param --sql --help' ;;
     verify) options='--run --format --help' ;;
     rules) options='--off --on --threshold --reset --format --help' ;;
+    sampling) options='--config --semantics --head --since --until --slow --examples --format --help' ;;
     help) choices=$commands ;;
   esac
   if [[ ${COMP_WORDS[1]} == report && $COMP_CWORD -eq 3 ]]; then
     choices=$("${COMP_WORDS[0]}" report 2>/dev/null | cut -d ' ' -f 1)
   fi
   case ${COMP_WORDS[1]}:$previous in
-    query:--format | query:-f | report:--format | report:-f | rules:--format | rules:-f) choices='table csv json ndjson markdown' ;;
+    query:--format | query:-f | report:--format | report:-f | rules:--format | rules:-f | sampling:--format | sampling:-f) choices='table csv json ndjson markdown' ;;
     info:--format | info:-f | ingest:--output-format | replay:--output-format | inspect:--output-format | verify:--format | verify:-f) choices='text json' ;;
     export:--format | export:-f) choices='otlp-json otlp-json-pretty otlp-proto jaeger zipkin ndjson csv' ;;
     export:--framing) choices='length varint bare' ;;
     export:--compress) choices='none zstd' ;;
     replay:--compress) choices='gzip none' ;;
   esac
+  if [[ ${COMP_WORDS[1]} == sampling && $COMP_CWORD -eq 2 ]]; then
+    choices='what-if replay'
+  fi
   if [[ $choices ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$current")
   elif [[ $current == -* ]]; then
