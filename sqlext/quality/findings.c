@@ -68,6 +68,10 @@ void quality_say_text(struct quality_findings *findings, struct tk_text text) {
   if (shown.size < text.size) tk_json_literal(&findings->messages, "...");
 }
 
+void quality_say_count(struct quality_findings *findings, uint64_t count, const char *noun) {
+  quality_say(findings, "%llu %s%s", (unsigned long long)count, noun, count == 1 ? "" : "s");
+}
+
 void quality_say_id(struct quality_findings *findings, const uint8_t *id, size_t size) {
   char text[32];
   if (size > sizeof text / 2) size = sizeof text / 2;

@@ -51,6 +51,8 @@ void quality_say(struct quality_findings *findings, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /** Appends text of a span, quoted, and cut if it is long. */
 void quality_say_text(struct quality_findings *findings, struct tk_text text);
+/** "1 span", "2 spans". */
+void quality_say_count(struct quality_findings *findings, uint64_t count, const char *noun);
 void quality_say_id(struct quality_findings *findings, const uint8_t *id, size_t size);
 
 /** Members of the context. */

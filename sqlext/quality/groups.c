@@ -176,12 +176,14 @@ enum tk_status groups_add_attribute(struct quality *quality, struct groups *grou
 /* ---- findings ---- */
 
 static void say_where(struct quality_findings *findings, const struct group *group) {
-  static const char *const items[] = {[TK_SCOPE_SPAN] = "spans",
-                                      [TK_SCOPE_EVENT] = "events",
-                                      [TK_SCOPE_LINK] = "links",
-                                      [TK_SCOPE_RESOURCE] = "spans, by their resource",
-                                      [TK_SCOPE_SCOPE] = "spans, by their scope"};
-  quality_say(findings, " (%llu %s)", (unsigned long long)group->count, items[group->id.scope]);
+  static const char *const items[] = {[TK_SCOPE_SPAN] = "span",
+                                      [TK_SCOPE_EVENT] = "event",
+                                      [TK_SCOPE_LINK] = "link",
+                                      [TK_SCOPE_RESOURCE] = "span",
+                                      [TK_SCOPE_SCOPE] = "span"};
+  quality_say(findings, " (");
+  quality_say_count(findings, group->count, items[group->id.scope]);
+  quality_say(findings, group->id.scope == TK_SCOPE_RESOURCE ? ", by the resource)" : ")");
 }
 
 static void say_replacements(struct quality_findings *findings, const char *words) {
@@ -194,55 +196,67 @@ static void say_replacements(struct quality_findings *findings, const char *word
   }
 }
 
-static void say_semconv(struct quality_findings *findings, const struct group *group) {
-  const struct group_key *id = &group->id;
-  switch (id->rule) {
-    case RULE_DEPRECATED:
-      quality_say_text(findings, id->key);
-      quality_say(findings, " is deprecated");
-      say_replacements(findings, group->semconv->replacements);
-      if (*group->semconv->replacements) {
-        quality_note_words(findings, "replacements", group->semconv->replacements);
-      }
-      break;
-    case RULE_TYPE_MISMATCH:
-      quality_say_text(findings, id->key);
-      quality_say(findings, " has values of type %.*s, expected %s", (int)id->detail.size,
-                  id->detail.data, semconv_type_name(group->semconv));
-      quality_note_text(findings, "found", id->detail);
-      quality_note_word(findings, "expected", semconv_type_name(group->semconv));
-      break;
-    case RULE_UNDEFINED_ENUM:
-      quality_say_text(findings, id->key);
-      quality_say(findings, " is ");
-      quality_say_text(findings, id->detail);
-      quality_say(findings, ", which the conventions do not list");
-      quality_note_text(findings, "found", id->detail);
-      quality_note_words(findings, "expected", group->semconv->members);
-      break;
-    case RULE_REQUIRED_MISSING:
-      quality_say(findings, "spans of the convention %.*s lack the required attribute %.*s",
-                  (int)id->detail.size, id->detail.data, (int)id->key.size, id->key.data);
-      quality_note_text(findings, "convention", id->detail);
-      break;
-    default: /* RULE_RES_004 */
-      quality_say_text(findings, id->key);
-      quality_say(findings, id->scope == TK_SCOPE_SPAN
-                                ? " belongs to the resource, and is on spans"
-                                : " belongs to spans, and is on the resource");
-      break;
+static void say_deprecated(struct quality_findings *findings, const struct group *group) {
+  quality_say_text(findings, group->id.key);
+  quality_say(findings, " is deprecated");
+  say_replacements(findings, group->semconv->replacements);
+  if (*group->semconv->replacements) {
+    quality_note_words(findings, "replacements", group->semconv->replacements);
   }
-  quality_note_text(findings, "key", id->key);
-  quality_note_word(findings, "scope", tk_attribute_scope_name(id->scope));
 }
+
+static void say_type(struct quality_findings *findings, const struct group *group) {
+  quality_say_text(findings, group->id.key);
+  quality_say(findings, " has values of type %.*s, expected %s", (int)group->id.detail.size,
+              group->id.detail.data, semconv_type_name(group->semconv));
+  quality_note_text(findings, "found", group->id.detail);
+  quality_note_word(findings, "expected", semconv_type_name(group->semconv));
+}
+
+static void say_value(struct quality_findings *findings, const struct group *group) {
+  quality_say_text(findings, group->id.key);
+  quality_say(findings, " is ");
+  quality_say_text(findings, group->id.detail);
+  quality_say(findings, ", which the conventions do not list");
+  quality_note_text(findings, "found", group->id.detail);
+  quality_note_words(findings, "expected", group->semconv->members);
+}
+
+static void say_required(struct quality_findings *findings, const struct group *group) {
+  quality_say(findings, "spans of the convention %.*s lack the required attribute %.*s",
+              (int)group->id.detail.size, group->id.detail.data, (int)group->id.key.size,
+              group->id.key.data);
+  quality_note_text(findings, "convention", group->id.detail);
+}
+
+static void say_level(struct quality_findings *findings, const struct group *group) {
+  quality_say_text(findings, group->id.key);
+  quality_say(findings, group->id.scope == TK_SCOPE_SPAN
+                            ? " belongs to the resource, and is on spans"
+                            : " belongs to spans, and is on the resource");
+}
+
+static void say_kind(struct quality_findings *findings, const struct group *group) {
+  (void)group;
+  quality_say(findings, "spans say no kind");
+}
+
+static const struct {
+  enum quality_rule rule;
+  void (*say)(struct quality_findings *findings, const struct group *group);
+} words[] = {{RULE_DEPRECATED, say_deprecated}, {RULE_TYPE_MISMATCH, say_type},
+             {RULE_UNDEFINED_ENUM, say_value},  {RULE_REQUIRED_MISSING, say_required},
+             {RULE_RES_004, say_level},         {RULE_KIND_UNSPECIFIED, say_kind}};
 
 static void report_group(struct quality *quality, const struct group *group) {
   struct quality_findings *findings = &quality->findings;
   if (!quality_find_service(quality, group->id.rule, group->id.resource)) return;
-  if (group->id.rule == RULE_KIND_UNSPECIFIED) {
-    quality_say(findings, "spans say no kind");
-  } else {
-    say_semconv(findings, group);
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    if (words[i].rule == group->id.rule) words[i].say(findings, group);
+  }
+  if (group->id.key.size > 0) {
+    quality_note_text(findings, "key", group->id.key);
+    quality_note_word(findings, "scope", tk_attribute_scope_name(group->id.scope));
   }
   say_where(findings, group);
   quality_note_unsigned(findings, "count", group->count);

@@ -13,6 +13,7 @@
   X(HTTP_HOST, "http.host")                             \
   X(HTTP_URL, "http.url")                               \
   X(HTTP_TARGET, "http.target")                         \
+  X(HTTP_PATH, "http.path")                             \
   X(HTTP_SCHEME, "http.scheme")                         \
   X(HTTP_SERVER_NAME, "http.server_name")               \
   X(SERVER_ADDRESS, "server.address")                   \
@@ -116,7 +117,8 @@ static const struct requirement requirements[] = {
     {"HTTP client", "url.full", KIND(CLIENT), IS_HTTP, BIT(URL_FULL),
      BIT(HTTP_URL) | BIT(HTTP_TARGET) | BIT(HTTP_HOST)},
     {"HTTP server", "http.request.method", KIND(SERVER), IS_HTTP, BIT(HTTP_REQUEST_METHOD), BIT(HTTP_METHOD)},
-    {"HTTP server", "url.path", KIND(SERVER), IS_HTTP, BIT(URL_PATH), BIT(HTTP_TARGET) | BIT(HTTP_URL)},
+    {"HTTP server", "url.path", KIND(SERVER), IS_HTTP, BIT(URL_PATH),
+     BIT(HTTP_TARGET) | BIT(HTTP_PATH) | BIT(HTTP_URL)},
     {"HTTP server", "url.scheme", KIND(SERVER), IS_HTTP, BIT(URL_SCHEME), BIT(HTTP_SCHEME) | BIT(HTTP_URL)},
     {"database client", "db.system.name", KIND(CLIENT), IS_DB, BIT(DB_SYSTEM_NAME), BIT(DB_SYSTEM)},
     {"database client", "db.operation.name", KIND(CLIENT),

@@ -43,10 +43,10 @@ static const struct lack {
   bool (*is)(const struct quality_resource *resource);
   const char *words;
 } lacks[] = {
-    {RULE_RES_001, lacks_instance, "have no service.instance.id"},
-    {RULE_RES_003, lacks_pod_uid, "are of a pod (k8s.pod.name), and have no k8s.pod.uid"},
-    {RULE_SERVICE_UNKNOWN, is_unknown, "have the name that an SDK makes up; expected service.name"},
-    {RULE_ATTR_DROPPED, dropped_attributes, "lost attributes (dropped_attributes_count)"},
+    {RULE_RES_001, lacks_instance, "without service.instance.id"},
+    {RULE_RES_003, lacks_pod_uid, "of a pod (k8s.pod.name), and without k8s.pod.uid"},
+    {RULE_SERVICE_UNKNOWN, is_unknown, "with the name that an SDK makes up; expected service.name"},
+    {RULE_ATTR_DROPPED, dropped_attributes, "with lost attributes (dropped_attributes_count)"},
 };
 
 struct tally {
@@ -59,8 +59,11 @@ static void report_lack(struct quality *quality, const struct lack *lack,
                         const struct tally *tally) {
   struct quality_findings *findings = &quality->findings;
   if (tally->faulty == 0 || !quality_find_service(quality, lack->rule, tally->first)) return;
-  quality_say(findings, "%u of %u resources of the service %s (%llu spans)", tally->faulty,
-              tally->resources, lack->words, (unsigned long long)tally->spans);
+  quality_say(findings, "%u of ", tally->faulty);
+  quality_say_count(findings, tally->resources, "resource");
+  quality_say(findings, " of the service %s (", lack->words);
+  quality_say_count(findings, tally->spans, "span");
+  quality_say(findings, ")");
   quality_note_unsigned(findings, "resources", tally->faulty);
   quality_note_unsigned(findings, "of_resources", tally->resources);
   quality_note_unsigned(findings, "count", tally->spans);
@@ -96,8 +99,10 @@ static void check_service_name(struct quality *quality, const struct quality_res
   const char *found = !name                                 ? "none"
                       : name->value.type == TK_VALUE_STRING ? "an empty one"
                                                             : "one that is no text";
-  quality_say(findings, "expected service.name, found %s (resource %lld, %llu spans)", found,
-              (long long)resource->stored->id, (unsigned long long)resource->span_count);
+  quality_say(findings, "expected service.name, found %s (resource %lld, ", found,
+              (long long)resource->stored->id);
+  quality_say_count(findings, resource->span_count, "span");
+  quality_say(findings, ")");
   quality_note_word(findings, "found", found);
   quality_note_unsigned(findings, "count", resource->span_count);
   quality_note_int(findings, "example_resource_id", resource->stored->id);

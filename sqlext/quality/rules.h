@@ -93,7 +93,7 @@ enum quality_scope { SCOPE_SPAN = 1, SCOPE_TRACE = 2, SCOPE_ACROSS = 4, SCOPE_GR
     "attribute values of another type than the semantic conventions say") \
   X(UNDEFINED_ENUM, "undefined_enum_variant", SEMCONV, INFO, SCOPE_GROUP, true, 0, "", "Weaver, semconv 1.44.0", \
     "attribute values that the conventions do not list, where they list values") \
-  X(REQUIRED_MISSING, "required_attribute_not_present", SEMCONV, WARN, SCOPE_GROUP, true, 0, "", "Weaver, semconv 1.44.0", \
+  X(REQUIRED_MISSING, "required_attribute_not_present", SEMCONV, INFO, SCOPE_GROUP, true, 0, "", "Weaver, semconv 1.44.0", \
     "spans of a kind that a convention is about lack an attribute it requires") \
   X(DUP_NAMES_DISAGREE, "dup_names_disagree", SEMCONV, WARN, SCOPE_SPAN, true, 0, "", "tracekeep", \
     "an attribute is there by its old and by its new name, with different values") \

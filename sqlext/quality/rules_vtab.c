@@ -120,21 +120,11 @@ static int give_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid_out) {
 
 static void give_other(const struct rules_cursor *cursor, sqlite3_context *context,
                        enum column column) {
-  switch (column) {
-    case ID:
-      sqlite3_result_value(context, sqlite3_column_value(cursor->others, 0));
-      break;
-    case ENABLED:
-      sqlite3_result_value(context, sqlite3_column_value(cursor->others, 1));
-      break;
-    case THRESHOLD:
-      sqlite3_result_value(context, sqlite3_column_value(cursor->others, 2));
-      break;
-    case DESCRIPTION:
-      sqlite3_result_text(context, "no such rule: this setting changes nothing", -1, SQLITE_STATIC);
-      break;
-    default:
-      break;
+  if (column == DESCRIPTION) {
+    sqlite3_result_text(context, "no such rule: this setting changes nothing", -1, SQLITE_STATIC);
+  } else if (column == ID || column == ENABLED || column == THRESHOLD) {
+    const int stored = column == ID ? 0 : column == ENABLED ? 1 : 2;
+    sqlite3_result_value(context, sqlite3_column_value(cursor->others, stored));
   }
 }
 

@@ -251,9 +251,14 @@ static enum tk_status check_events(const struct rows *rows, struct tk_error *err
       if (magnitude(off) > magnitude(furthest)) furthest = off;
     }
     if (outside == 0 || !report(rows, RULE_TIME_EVENT_OUTSIDE, row)) continue;
-    quality_say(&quality->findings, "%u of %u events are outside the span, one %llu ns %s", outside,
-                first[row + 1] - first[row], (unsigned long long)magnitude(furthest),
-                furthest < 0 ? "before its start" : "after its end");
+    quality_say(&quality->findings, "outside the span: %u of ", outside);
+    quality_say_count(&quality->findings, first[row + 1] - first[row], "event");
+    if (furthest < 0 && magnitude(furthest) == (uint64_t)rows->starts[row]) {
+      quality_say(&quality->findings, ", one without a time");
+    } else {
+      quality_say(&quality->findings, ", one %llu ns %s", (unsigned long long)magnitude(furthest),
+                  furthest < 0 ? "before its start" : "after its end");
+    }
     quality_note_unsigned(&quality->findings, "events", outside);
     quality_note_int(&quality->findings, "off_ns", furthest);
   }
@@ -321,8 +326,9 @@ static enum tk_status check_exceptions(const struct rows *rows, struct tk_error 
       found += text_is(tk_column_text(names, item), "exception");
     }
     if (found == 0 || !report(rows, RULE_STATUS_OK_EXCEPTION, row)) continue;
-    quality_say(&rows->quality->findings, "the status is ok, and %u exceptions were recorded",
-                found);
+    quality_say(&rows->quality->findings, "the status is ok, and ");
+    quality_say_count(&rows->quality->findings, found, "exception");
+    quality_say(&rows->quality->findings, " recorded");
     quality_note_unsigned(&rows->quality->findings, "exceptions", found);
   }
   return status;

@@ -338,7 +338,7 @@ static void report_root_client(struct quality *quality, const struct node *node)
 static enum tk_status check_roots(struct quality *quality, struct tk_error *error) {
   struct quality_tree *tree = quality->tree;
   const struct node *first_root = NULL, *first = NULL;
-  uint32_t roots = 0, orphans = 0, distinct;
+  uint32_t roots = 0, orphans = 0, distinct = 0;
 
   for (uint32_t i = 0; i < tree->count; i++) {
     const struct node *node = &tree->nodes[i];
@@ -350,9 +350,9 @@ static enum tk_status check_roots(struct quality *quality, struct tk_error *erro
     if (node->kind == TK_KIND_CLIENT) report_root_client(quality, node);
   }
   if (roots == 0 && find_trace(quality, RULE_TREE_NO_ROOT, first)) {
-    quality_say(&quality->findings,
-                "none of %u spans is without a parent; %u of the parents are not in the trace",
-                tree->count, orphans);
+    quality_say(&quality->findings, "no span is without a parent: ");
+    quality_say_count(&quality->findings, tree->count, "span");
+    quality_say(&quality->findings, ", %u with a parent that is not in the trace", orphans);
     quality_note_unsigned(&quality->findings, "spans", tree->count);
     quality_note_unsigned(&quality->findings, "orphans", orphans);
   }
@@ -574,20 +574,20 @@ static void report_counts(struct quality *quality, const struct service_tally *t
     quality_note_int(findings, "expected_at_most", most_internal);
   }
   if (tally->orphans > 0 && find_trace(quality, RULE_SPA_002, tally->first)) {
-    quality_say(findings, "%u spans of the service have a parent that is not in the trace",
-                tally->orphans);
+    quality_say_count(findings, tally->orphans, "span");
+    quality_say(findings, " of the service, with a parent that is not in the trace");
     quality_note_unsigned(findings, "orphans", tally->orphans);
   }
   if (tally->client_roots > 0 && find_trace(quality, RULE_SPA_004, tally->first)) {
-    quality_say(findings, "%u root spans of the service are of kind CLIENT", tally->client_roots);
+    quality_say_count(findings, tally->client_roots, "root");
+    quality_say(findings, " of kind CLIENT in the service");
     quality_note_unsigned(findings, "roots", tally->client_roots);
   }
   if (tally->short_spans > 0 && short_spans > most_short &&
       find_trace(quality, RULE_SPA_005, tally->first)) {
     quality_say(
         findings,
-        "%u spans of the trace are shorter than 5 ms, expected at most %lld; %u of them are "
-        "of the service",
+        "%u spans of the trace are shorter than 5 ms, expected at most %lld; of the service: %u",
         short_spans, (long long)most_short, tally->short_spans);
     quality_note_unsigned(findings, "found", short_spans);
     quality_note_int(findings, "expected_at_most", most_short);

@@ -181,6 +181,9 @@ static const char *const queries[] = {
     "SELECT * FROM attribute_keys",
     "SELECT * FROM segments",
     "SELECT * FROM trace_tree('00000000000000000000000000000003')",
+    "SELECT * FROM quality_issues",
+    "SELECT * FROM quality_issues WHERE trace_id = '00000000000000000000000000000003'",
+    "SELECT * FROM instrumentation_score",
 };
 
 static void read_everything(void) {

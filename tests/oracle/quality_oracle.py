@@ -431,7 +431,7 @@ REQUIRED = [
     ("HTTP client", (3,), HTTP, "server.port", ["net.peer.port", "http.host", "http.url"]),
     ("HTTP client", (3,), HTTP, "url.full", ["http.url", "http.target", "http.host"]),
     ("HTTP server", (2,), HTTP, "http.request.method", ["http.method"]),
-    ("HTTP server", (2,), HTTP, "url.path", ["http.target", "http.url"]),
+    ("HTTP server", (2,), HTTP, "url.path", ["http.target", "http.path", "http.url"]),
     ("HTTP server", (2,), HTTP, "url.scheme", ["http.scheme", "http.url"]),
     ("database client", (3,), DB, "db.system.name", ["db.system"]),
     ("database client", (3,), ["db.system.name=" + s for s in ("mongodb", "elasticsearch", "redis", "hbase", "azure.cosmosdb")],
