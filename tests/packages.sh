@@ -6,7 +6,7 @@ set -eu
 
 build='gcc libc6-dev meson ninja-build pkg-config libsqlite3-dev libzstd-dev libcjson-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libyaml-dev'
 try='sqlite3'
-test='python3 zstd protobuf-compiler python3-pandas python3-matplotlib python3-ipykernel jupyter-nbconvert'
+test='python3 python3-yaml zstd protobuf-compiler python3-pandas python3-matplotlib python3-ipykernel jupyter-nbconvert'
 
 wanted=''
 for group in "$@"; do
