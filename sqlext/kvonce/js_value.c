@@ -478,10 +478,10 @@ static bool has_duplicates(const struct tk_js_writer *writer, const struct tk_js
 
 /* Puts the members written since `begin` in the order JavaScript has them in. */
 static void order_members(struct tk_js_writer *writer, size_t begin, uint32_t first_member) {
-  struct tk_js_member *members = writer->members + first_member;
   uint32_t count = writer->member_count - first_member;
   bool in_order = true;
-  if (writer->out.failed) return;
+  if (writer->out.failed || count == 0) return;
+  struct tk_js_member *members = writer->members + first_member;
   for (uint32_t i = 0; i < count; i++) {
     if (members[i].is_index) in_order = false;
   }
