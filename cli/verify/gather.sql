@@ -6,7 +6,7 @@ CREATE TEMP TABLE run_envelope AS
   WHERE e.run_id = ?1;
 
 CREATE TEMP TABLE run_events AS
-  SELECT document_id, file, dialect, count(*) AS events, count(DISTINCT key) AS keys
+  SELECT document_id, file, dialect, count(*) AS events, count(DISTINCT coalesce(key, 'unknown')) AS keys
   FROM kvonce_events WHERE run_id = ?1
   GROUP BY document_id;
 
@@ -15,7 +15,8 @@ CREATE TEMP TABLE recomputed AS
 
 CREATE TEMP TABLE stored AS
   SELECT DISTINCT key, type, severity, message FROM document_issues
-  WHERE run_id = ?1 AND source IN ('kvonce', 'inventory', 'envelope case', 'conformance');
+  WHERE run_id = ?1 AND source IN ('kvonce', 'inventory', 'envelope case', 'conformance')
+    AND stage <> 'projection'; -- notes of the projection are no findings
 
 -- Whether anything that is stored says what the checks found.
 CREATE TEMP TABLE was_checked AS
@@ -32,7 +33,7 @@ CREATE TEMP TABLE difference AS
 
 CREATE TEMP TABLE verdict AS
   SELECT CASE
-    WHEN EXISTS (SELECT 1 FROM run_envelope WHERE valid = 0)
+    WHEN EXISTS (SELECT 1 FROM runs WHERE run_id = ?1 AND valid = 0)
          OR EXISTS (SELECT 1 FROM recomputed WHERE severity = 'error')
          OR EXISTS (SELECT 1 FROM stored WHERE coalesce(severity, 'error') = 'error') THEN 'invalid'
     WHEN EXISTS (SELECT 1 FROM difference) THEN 'differs'

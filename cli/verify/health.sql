@@ -28,7 +28,8 @@ lines(id, rank, item, line) AS (
   UNION ALL
   SELECT id, 4, 0, '- invariant violations: ' || coalesce(summary ->> '$.invariantViolations', 'n/a') FROM run_envelope
   UNION ALL
-  SELECT id, 5, 0, '- trace:' FROM trace
+  SELECT DISTINCT id, 5, 0, '- trace:'
+  FROM (SELECT id FROM trace UNION SELECT envelope_id FROM envelope_traces WHERE envelope_id IN (SELECT id FROM run_envelope))
   UNION ALL
   SELECT id, 6, 0, '  - status: ' || (t ->> '$.status') FROM trace WHERE t ->> '$.status' IS NOT NULL
   UNION ALL

@@ -7,13 +7,13 @@ CREATE VIEW ingests AS
          spans_duplicate, spans_conflicting, rejected, issues
   FROM tk_ingest;
 
-DROP VIEW IF EXISTS validation_issues;
-CREATE VIEW validation_issues AS
-  SELECT i.id, 'ingest' AS source, i.rule AS type,
+DROP VIEW IF EXISTS ingest_issues;
+CREATE VIEW ingest_issues AS
+  SELECT i.id, i.rule AS type,
          CASE i.severity WHEN 0 THEN 'info' WHEN 1 THEN 'warn' ELSE 'error' END AS severity,
          coalesce(a.text, nullif(lower(hex(i.trace_id)), '')) AS trace_id,
          nullif(lower(hex(i.span_id)), '') AS span_id,
-         i.message, n.source AS path, i.line, i.offset, i.raw
+         i.message, n.source AS path, i.line, i.offset, i.raw, n.started_at AS first_seen
   FROM tk_issue i JOIN tk_ingest n ON n.id = i.ingest_id
        LEFT JOIN tk_trace_alias a ON a.trace_id = i.trace_id;
 
@@ -301,3 +301,38 @@ CREATE VIEW trace_bundles AS
          b.valid_events - b.sampled_out_events - b.emitted_events AS cut_events, b.emitted_events,
          b.trace_count, b.redacted_fields, b.sample_rate, b.max_events
   FROM tk_trace_bundle b JOIN tk_document d ON d.id = b.document_id;
+
+-- Every kind of issue as one relation. Each arm names its `source`, so that a query which asks for one
+-- does not run the others. An issue that was stored and also follows from the stored events of its
+-- run is one row: the recomputed one, which knows the events and so the traces.
+DROP VIEW IF EXISTS validation_issues;
+CREATE VIEW validation_issues AS
+  SELECT 'ingest' AS source, 'ingest' AS stage, type, severity, message, trace_id, span_id,
+         NULL AS service, NULL AS run_id, NULL AS envelope_id, NULL AS domain, NULL AS key,
+         NULL AS ordinal, path, line, offset, NULL AS context, first_seen, raw
+  FROM ingest_issues
+  UNION ALL
+  SELECT 'trace quality', stage, type, severity, message, trace_id, span_id, service,
+         NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, context, NULL, NULL
+  FROM quality_issues
+  UNION ALL
+  SELECT 'sampling', stage, type, severity, message, trace_id, span_id, service,
+         NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, context, NULL, NULL
+  FROM sampling_issues
+  UNION ALL
+  SELECT CASE k.domain WHEN 'observability' THEN 'conformance' ELSE k.domain END, 'recomputed',
+         k.type, iif(k.severity = 'warning', 'warn', k.severity), k.message, k.trace_id, NULL, NULL, k.run_id,
+         (SELECT max(e.id) FROM tk_envelope e WHERE e.run_id = k.run_id), k.domain, k.key, k.ordinal,
+         d.path, NULL, NULL, iif(k.trace_ids IS NULL, NULL, json_object('trace_ids', json(k.trace_ids))),
+         coalesce((SELECT min(e.generated_at) FROM tk_envelope e WHERE e.run_id = k.run_id), d.ingested_at),
+         NULL
+  FROM kvonce_issues k JOIN tk_document d ON d.id = k.document_id
+  UNION ALL
+  SELECT i.source, i.stage, i.type, CASE i.severity WHEN 'warning' THEN 'warn' WHEN 'minor' THEN 'warn'
+                         WHEN 'major' THEN 'error' WHEN 'critical' THEN 'error' ELSE i.severity END,
+         i.message,
+         i.trace_id, i.span_id, NULL, i.run_id, i.envelope_id, i.domain, i.key, i.ordinal, i.path, NULL, NULL, i.context, i.first_seen, NULL
+  FROM document_issues i
+  WHERE NOT EXISTS (SELECT 1 FROM kvonce_issues k
+                    WHERE k.run_id = i.run_id AND k.key IS i.key AND k.type = i.type
+                      AND k.message IS i.message);

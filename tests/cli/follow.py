@@ -270,7 +270,7 @@ def it_ends_cleanly_by_either_signal(folder):
             follower.stop(signal_number)
     append(folder / 'a.jsonl', b'{"resourceSpans": oops}\n')
     with Follower(folder / '0.db', folder / 'a.jsonl', expect=1) as follower:  # as any ingest with rejected records
-        wait(lambda: query(folder / '0.db', 'SELECT count(*) FROM validation_issues') == [[1]], 'the issue')
+        wait(lambda: query(folder / '0.db', 'SELECT count(*) FROM ingest_issues') == [[1]], 'the issue')
     assert follower.summary['rejected'] == 1, follower.summary
 
 

@@ -89,7 +89,7 @@ def a_span_with_other_content_is_a_conflict(folder):
     again = ingest(folder / 'a.db', changed)
     assert again['spans_conflicting'] > 0 and again['spans_new'] == 0, again
     assert not differences(before, content(folder / 'a.db', without=('ingests', 'issues')))
-    issues = query(folder / 'a.db', "SELECT count(*) FROM validation_issues WHERE type = 'dup.conflict'")
+    issues = query(folder / 'a.db', "SELECT count(*) FROM ingest_issues WHERE type = 'dup.conflict'")
     assert issues == [[again['spans_conflicting']]], issues
 
 

@@ -40,7 +40,7 @@ CONTENT = {
     'events': 'SELECT * FROM span_events ORDER BY 1, 2, 3, 4, 5',
     'links': 'SELECT * FROM span_links ORDER BY 1, 2, 3, 4, 5',
     'attributes': 'SELECT * FROM span_attributes ORDER BY 1, 2, 3, 4, 5, 6',
-    'issues': 'SELECT type, severity, trace_id, span_id, message, path, line, offset, raw FROM validation_issues ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9',
+    'issues': 'SELECT type, severity, trace_id, span_id, message, path, line, offset, raw FROM ingest_issues ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9',
     'ingests': 'SELECT source, format, complete, bytes, records, spans_new, spans_duplicate, spans_conflicting, rejected, issues FROM ingests ORDER BY 1, 2, 3, 4',
     'keys': 'SELECT scope, key, type, value_count, first_seen_ns, last_seen_ns FROM attribute_keys ORDER BY 1, 2, 3',
 }

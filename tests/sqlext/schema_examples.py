@@ -61,7 +61,7 @@ def main():
             if not good:
                 print("#", set(said) ^ set(found) or (said, found))
         for table in ("resources", "scopes", "services", "operations", "attribute_keys", "segments", "segment_columns",
-                      "ingests", "validation_issues"):
+                      "ingests", "ingest_issues"):
             number += 1
             part = re.search(rf"^\*\*{table}\*\*: (.*?)\n\n", text, re.M | re.S)
             found = ask(f"SELECT name FROM pragma_table_xinfo('{table}')").stdout.split()
