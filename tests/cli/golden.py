@@ -31,7 +31,7 @@ NAMES = ('stdout', 'stderr', 'exit')
 
 
 def run_case(case):
-    environment = {'FIXTURES': str(FIXTURES), 'LC_ALL': 'C.UTF-8', 'TERM': 'xterm',
+    environment = {'FIXTURES': str(FIXTURES), 'SAMPLES': str(HERE.parent.parent / 'samples'), 'LC_ALL': 'C.UTF-8', 'TERM': 'xterm',
                    'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', ''), 'EMBED_SAMPLE': os.environ.get('TK_EMBED_SAMPLE', 'false'), 'UBSAN_OPTIONS': os.environ.get('UBSAN_OPTIONS', '')}
     with tempfile.TemporaryDirectory(prefix='tracekeep-') as folder:
         tools = pathlib.Path(folder) / 'bin'
