@@ -167,7 +167,7 @@ static enum tk_status create_store(sqlite3 *db, struct tk_error *error) {
   int64_t tables = 0;
   enum tk_status status = tk_database_execute(
       db,
-      "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
+      "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
       "BEGIN IMMEDIATE",
       "create the store", error);
   if (status != TK_OK) return status;
