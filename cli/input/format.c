@@ -11,6 +11,7 @@
 #include "cli/input/flat_json.h"
 #include "cli/input/framing.h"
 #include "cli/input/jaeger_json.h"
+#include "cli/input/js_console.h"
 #include "cli/input/otlp_json.h"
 #include "cli/input/otlp_protobuf.h"
 #include "cli/input/sampling_config.h"
@@ -123,6 +124,12 @@ static const struct tk_input_format formats[] = {
         .probe = tk_go_stdouttrace_probe,
         .split_keys = {.arrays = no_keys, .wrappers = no_keys, .whole = no_keys},
         .parse = tk_flat_json_parse,
+    },
+    {
+        .name = "js-console",
+        .probe = tk_js_console_probe,
+        .split_keys = {.arrays = no_keys, .wrappers = no_keys, .whole = no_keys, .blocks = true},
+        .parse = tk_js_console_parse,
     },
     {
         .name = "ndjson",

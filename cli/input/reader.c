@@ -467,7 +467,9 @@ static enum tk_status choose_format(struct tk_input *reader, struct tk_error *er
   reader->hash = tk_hash64("", 0);
   reader->format = name ? tk_input_format_find(name) : tk_input_format_probe(head, size);
   if (!reader->format) return tk_fail(error, TK_INVALID, "%s: no such input format", name);
-  reader->framing = tk_describe_framing(head, size, reader->format->split_keys.binary);
+  reader->framing = reader->format->split_keys.blocks
+                        ? "objects as consoles print them"
+                        : tk_describe_framing(head, size, reader->format->split_keys.binary);
   tk_splitter_set_keys(reader->splitter, &reader->format->split_keys);
   return TK_OK;
 }

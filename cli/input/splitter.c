@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/input/block_framing.h"
 #include "cli/input/framing.h"
 #include "tracekeep/json.h"
 #include "cli/input/json_scanner.h"
@@ -33,7 +34,8 @@ struct level {
 
 struct tk_splitter {
   struct tk_window window;
-  struct tk_framing framing; /* for keys->binary */
+  struct tk_framing framing;      /* for keys->binary */
+  struct tk_block_framing blocks; /* for keys->blocks */
   struct tk_splitter_options options;
   const struct tk_split_keys *keys; /* may be NULL */
   const char *array_key;            /* the key of arrays that was found last */
@@ -717,6 +719,9 @@ enum tk_status tk_splitter_next(struct tk_splitter *splitter, struct tk_record *
   if (splitter->keys && splitter->keys->binary) {
     return tk_framing_next(&splitter->framing, &splitter->window, record, found, error);
   }
+  if (splitter->keys && splitter->keys->blocks) {
+    return tk_block_next(&splitter->blocks, &splitter->window, record, found, error);
+  }
   if (splitter->keys && splitter->keys->exact) {
     status = splitter->keys->whole_input ? next_whole(splitter, record, found, error)
                                          : next_exact(splitter, record, found, error);
@@ -739,7 +744,7 @@ bool tk_splitter_continue(struct tk_splitter *splitter) {
   }
   if (splitter->level_count > 0) return false;
   tk_window_continue(&splitter->window);
-  splitter->finished = splitter->framing.finished = false;
+  splitter->finished = splitter->framing.finished = splitter->blocks.finished = false;
   return true;
 }
 
@@ -758,6 +763,7 @@ enum tk_status tk_splitter_create(struct tk_byte_source *source,
   tk_window_init(&splitter->window, source);
   splitter->framing.message_limit = splitter->options.line_limit;
   splitter->framing.record_limit = splitter->options.record_limit;
+  splitter->blocks.record_limit = splitter->options.record_limit;
   splitter->framing.growing = splitter->options.growing;
   const enum tk_status status = tk_window_reach(&splitter->window, 0, error);
   if (status == TK_OK) {

@@ -34,6 +34,8 @@ struct tk_split_keys {
   bool exact;
   /** With `exact`: the whole input is one record, whatever it is. */
   bool whole_input;
+  /** Text that is no JSON: see block_framing.h. */
+  bool blocks;
 };
 
 struct tk_splitter_options {
