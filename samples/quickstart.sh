@@ -18,7 +18,7 @@ store=build/quickstart.db
 rm -f "$store" "$store-wal" "$store-shm"
 
 echo '== ingest'
-build/cli/tracekeep ingest "$store" samples/dumps/*.jsonl
+build/cli/tracekeep ingest "$store" samples/dumps/*.jsonl samples/run/report-envelope.json
 
 ask() {
   echo
@@ -45,6 +45,20 @@ slowest=$(sqlite3 "$store" -cmd '.load build/sqlext/tracekeep' \
 echo
 echo '-- The slowest trace'
 build/cli/tracekeep trace "$store" "$slowest" --width 100 --limit 25
+
+ask 'What did the nightly verification find, and in which trace?' "
+  SELECT i.type, i.key, i.message, r.branch_name AS branch, r.commit_sha, i.trace_id
+  FROM validation_issues i JOIN runs r USING (run_id) WHERE i.source = 'kvonce';"
+
+ask 'How many requests were there before sampling?' "
+  SELECT name, count(*) AS stored, weighted_count(adjusted_count) AS requests,
+         round(weighted_count_low(adjusted_count, trace_id)) AS low,
+         round(weighted_count_high(adjusted_count, trace_id)) AS high
+  FROM spans WHERE service = 'storefront' AND kind = 'server' GROUP BY name ORDER BY requests DESC LIMIT 5;"
+
+echo
+echo '-- What would another sampling configuration have kept?'
+build/cli/tracekeep sampling what-if "$store" --config samples/sampling/collector.yaml --format table --examples 3
 
 echo
 echo "The store is $store. Ask on: sqlite3 $store -cmd '.load build/sqlext/tracekeep'"
