@@ -21,7 +21,7 @@ import tempfile
 from differential import GROUP_COLUMNS, ID_COLUMNS, Data, find_parent, literal, normal, quote
 
 HERE = pathlib.Path(__file__).parent
-JSON_COLUMNS = ('attributes', 'resource', 'events', 'links', 'scope', 'adjusted_count')
+JSON_COLUMNS = ('attributes', 'resource', 'events', 'links', 'scope', 'adjusted_count', 'adjusted_count_source')
 QUANTILES = {'p50': 0.5, 'p90': 0.9, 'p95': 0.95, 'p99': 0.99}
 failures = []
 
