@@ -4,7 +4,8 @@
  * Two passes over the span ids of the store, which are stored raw. The first fills a bitmap by a
  * hash of the id, and a second bitmap where a bit was set already (asked about single traces: one
  * bitmap, of their ids). The second pass collects the spans whose bit says "perhaps"; these, few
- * unless ids really repeat, are sorted and compared as they are. */
+ * unless ids really repeat, are sorted and compared as they are. Who asks for many traces one by
+ * one keeps what was found (struct quality_repeats). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,15 +193,23 @@ static enum tk_status report(struct quality *quality, const struct candidate *ca
   return TK_OK;
 }
 
+/* In how many traces the id of candidate `begin` is; *end is behind the last with that id. */
+static uint32_t count_traces(const struct search *search, uint32_t begin, uint32_t *end) {
+  const struct candidate *items = search->candidates;
+  uint32_t traces = 1, at = begin + 1;
+  for (; at < search->count && items[at].id == items[begin].id; at++) {
+    traces += memcmp(items[at].trace_id, items[at - 1].trace_id, 16) != 0;
+  }
+  *end = at;
+  return traces;
+}
+
 static enum tk_status report_all(struct quality *quality, struct search *search,
                                  const struct quality_part *parts, uint32_t part_count,
                                  struct tk_error *error) {
   const struct candidate *items = search->candidates;
   for (uint32_t begin = 0, end; begin < search->count; begin = end) {
-    uint32_t traces = 1;
-    for (end = begin + 1; end < search->count && items[end].id == items[begin].id; end++) {
-      traces += memcmp(items[end].trace_id, items[end - 1].trace_id, 16) != 0;
-    }
+    const uint32_t traces = count_traces(search, begin, &end);
     for (uint32_t i = begin; i < end && traces > 1; i++) {
       if (!is_in_parts(parts, part_count, &items[i])) continue;
       enum tk_status status = report(quality, &items[i], traces, error);
@@ -210,13 +219,72 @@ static enum tk_status report_all(struct quality *quality, struct search *search,
   return TK_OK;
 }
 
-enum tk_status quality_across(struct quality *quality, const struct quality_part *parts,
-                              uint32_t part_count, struct tk_error *error) {
+/* ---- what is kept ---- */
+
+void quality_repeats_reset(struct quality_repeats *repeats) {
+  sqlite3_free(repeats->items);
+  *repeats = (struct quality_repeats){.items = NULL};
+}
+
+static enum tk_status keep_repeats(struct quality *quality, const struct search *search,
+                                   struct tk_error *error) {
+  struct quality_repeats *repeats = quality->repeats;
+  const struct candidate *items = search->candidates;
+  quality_repeats_reset(repeats);
+  for (uint32_t begin = 0, end; begin < search->count; begin = end) {
+    const uint32_t traces = count_traces(search, begin, &end);
+    if (traces < 2) continue;
+    if (!tk_grow_zeroed(&repeats->items, &repeats->capacity, repeats->count + 1,
+                        sizeof *repeats->items)) {
+      return tk_nomem(error);
+    }
+    repeats->items[repeats->count++] = (struct quality_repeat){items[begin].id, traces};
+  }
+  repeats->is_known = true;
+  return TK_OK;
+}
+
+static uint32_t find_repeat(const struct quality_repeats *repeats, uint64_t id) {
+  uint32_t low = 0, high = repeats->count;
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (repeats->items[middle].id < id) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low < repeats->count && repeats->items[low].id == id ? repeats->items[low].traces : 0;
+}
+
+/* Of the spans in these parts, by what was kept. */
+static enum tk_status report_kept(struct quality *quality, const struct quality_part *parts,
+                                  uint32_t part_count, struct tk_error *error) {
+  for (uint32_t p = 0; p < part_count && quality->repeats->count > 0; p++) {
+    const struct tk_segment *segment;
+    const struct tk_column *ids;
+    enum tk_status status = quality_segment(quality, parts[p].segment_index, &segment, error);
+    if (status == TK_OK) {
+      status = tk_reader_row_column(quality->reader, segment, TK_COL_SPAN_ID, parts[p].granule,
+                                    &ids, error);
+    }
+    for (uint32_t row = parts[p].begin; status == TK_OK && ids && row < parts[p].end; row++) {
+      const uint32_t traces = find_repeat(quality->repeats, load_id(ids->fixed + 8 * (size_t)row));
+      const struct candidate candidate = {
+          .segment_index = parts[p].segment_index, .trace_index = parts[p].trace_index, .row = row};
+      if (traces > 1) status = report(quality, &candidate, traces, error);
+    }
+    if (status != TK_OK) return status;
+  }
+  return TK_OK;
+}
+
+static enum tk_status search_store(struct quality *quality, const struct quality_part *parts,
+                                   uint32_t part_count, bool keeps, struct tk_error *error) {
   struct search search = {.seen = NULL};
   uint64_t spans = 0;
   enum tk_status status;
 
-  if (!quality_wants(quality, RULE_DUP_ACROSS_TRACES)) return TK_OK;
   for (uint32_t s = 0; s < quality->reader->segment_count && part_count == 0; s++) {
     spans += quality->reader->segments[s].span_count;
   }
@@ -230,9 +298,26 @@ enum tk_status quality_across(struct quality *quality, const struct quality_part
   if (status == TK_OK && search.count > 1) {
     qsort(search.candidates, search.count, sizeof *search.candidates, compare_candidates);
   }
-  if (status == TK_OK) status = report_all(quality, &search, parts, part_count, error);
+  if (status == TK_OK && keeps) {
+    status = keep_repeats(quality, &search, error);
+  } else if (status == TK_OK) {
+    status = report_all(quality, &search, parts, part_count, error);
+  }
   if (search.repeated != search.seen) sqlite3_free(search.repeated);
   sqlite3_free(search.seen);
   sqlite3_free(search.candidates);
   return status;
+}
+
+enum tk_status quality_across(struct quality *quality, const struct quality_part *parts,
+                              uint32_t part_count, struct tk_error *error) {
+  enum tk_status status = TK_OK;
+  if (!quality_wants(quality, RULE_DUP_ACROSS_TRACES)) return TK_OK;
+  if (part_count == 0 || !quality->repeats ||
+      (!quality->repeats->is_known && !quality->wants_repeats)) {
+    return search_store(quality, parts, part_count, false, error);
+  }
+  if (!quality->repeats->is_known) status = search_store(quality, NULL, 0, true, error);
+  if (status != TK_OK) return status;
+  return report_kept(quality, parts, part_count, error);
 }

@@ -24,6 +24,16 @@ static const char declaration[] =
 
 enum plan { PLAN_BY_ID = 1, PLAN_TEXTS = 2 };
 
+struct issues_table {
+  struct tk_reader_table table; /* first: its base is what SQLite has */
+  struct quality_repeats repeats;
+  int64_t generation; /* of the store that `repeats` is about */
+  uint32_t file_number;
+  uint32_t lookups; /* by id, in that generation */
+};
+
+enum { FEW_LOOKUPS = 2 }; /* of which each looks for repeated ids by itself */
+
 /* What is gone through, in this order. */
 enum phase { PHASE_ROWS, PHASE_ACROSS, PHASE_GROUPS, PHASE_END };
 
@@ -48,8 +58,23 @@ static struct tk_reader *reader_of(const struct issues_cursor *cursor) {
 
 static int connect_table(sqlite3 *db, void *context, int argc, const char *const *argv,
                          sqlite3_vtab **vtab_out, char **message_out) {
+  sqlite3_vtab *made = NULL;
   (void)context;
-  return tk_reader_table_connect(db, declaration, argc, argv, vtab_out, message_out);
+  int rc = tk_reader_table_connect(db, declaration, argc, argv, &made, message_out);
+  if (rc != SQLITE_OK) return rc;
+  struct issues_table *table = sqlite3_realloc64(made, sizeof *table);
+  if (!table) {
+    tk_reader_table_disconnect(made);
+    return SQLITE_NOMEM;
+  }
+  memset((char *)table + sizeof table->table, 0, sizeof *table - sizeof table->table);
+  *vtab_out = &table->table.base;
+  return SQLITE_OK;
+}
+
+static int disconnect_table(sqlite3_vtab *base) {
+  quality_repeats_reset(&((struct issues_table *)base)->repeats);
+  return tk_reader_table_disconnect(base);
 }
 
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
@@ -161,6 +186,20 @@ static enum tk_status add_places(struct issues_cursor *cursor, const struct tk_t
   return status;
 }
 
+/* After a few lookups of one generation, more are to be expected. */
+static void lend_repeats(struct issues_cursor *cursor) {
+  struct issues_table *table = (struct issues_table *)cursor->base.pVtab;
+  const struct tk_reader *reader = table->table.reader;
+  if (table->generation != reader->generation || table->file_number != reader->file_number) {
+    quality_repeats_reset(&table->repeats);
+    table->generation = reader->generation;
+    table->file_number = reader->file_number;
+    table->lookups = 0;
+  }
+  cursor->quality.repeats = &table->repeats;
+  cursor->quality.wants_repeats = table->lookups++ >= FEW_LOOKUPS;
+}
+
 /* A part of no rows ends the parts of a trace. */
 static enum tk_status end_trace(struct issues_cursor *cursor, struct tk_error *error) {
   if (!tk_grow_zeroed(&cursor->parts, &cursor->part_capacity, cursor->part_count + 1,
@@ -206,7 +245,10 @@ static enum tk_status begin(struct issues_cursor *cursor, int plan, const char *
   if (quality->rules == 0) return TK_OK; /* PHASE_END */
   if ((status = quality_begin(quality, !cursor->by_id, error)) != TK_OK) return status;
   choose_services(cursor);
-  if (cursor->by_id && (status = find_traces(cursor, error)) != TK_OK) return status;
+  if (cursor->by_id) {
+    lend_repeats(cursor);
+    if ((status = find_traces(cursor, error)) != TK_OK) return status;
+  }
   cursor->phase = PHASE_ROWS;
   return TK_OK;
 }
@@ -404,8 +446,8 @@ int tk_register_quality_issues(sqlite3 *db) {
       .xCreate = connect_table,
       .xConnect = connect_table,
       .xBestIndex = best_index,
-      .xDisconnect = tk_reader_table_disconnect,
-      .xDestroy = tk_reader_table_disconnect,
+      .xDisconnect = disconnect_table,
+      .xDestroy = disconnect_table,
       .xOpen = open_cursor,
       .xClose = close_cursor,
       .xFilter = filter,

@@ -31,6 +31,19 @@ struct quality_part {
 struct quality_tree;   /* trace_rules.c: memory for one trace */
 struct quality_lookup; /* span_rules.c: what is known of the current segment */
 
+/** Span ids that several traces have, ascending: to be kept while the store is the same, so that
+ * asking for trace after trace does not look for them each time. Zero-initialise. */
+struct quality_repeats {
+  struct quality_repeat {
+    uint64_t id;
+    uint32_t traces;
+  } * items;
+  uint32_t count, capacity;
+  bool is_known;
+};
+
+void quality_repeats_reset(struct quality_repeats *repeats);
+
 /** Zero-initialise but for reader, rules, settings, findings.wants_texts, then quality_begin. */
 struct quality {
   struct tk_reader *reader;
@@ -39,6 +52,9 @@ struct quality {
   uint64_t now_ns; /**< what time.future compares with; 0: the clock's */
   bool has_window; /**< only spans (of trace rules: traces) that start in [since, until) */
   uint64_t since, until;
+
+  struct quality_repeats *repeats; /**< NULL: nobody keeps them */
+  bool wants_repeats;              /**< they are worth finding, for more to come */
 
   struct quality_findings findings;
   struct tk_segment_list segments;

@@ -321,9 +321,10 @@ static enum tk_status count_roots(const struct quality_tree *tree, uint32_t node
   return TK_OK;
 }
 
-/* Of nodes the earliest, then the one with the smallest id. */
+/* Of nodes the earliest, then the one with the smallest id, then kind. */
 static bool is_before(const struct node *a, const struct node *b) {
-  return !b || a->start < b->start || (a->start == b->start && a->id < b->id);
+  if (!b || a->start != b->start) return !b || a->start < b->start;
+  return a->id != b->id ? a->id < b->id : a->kind < b->kind;
 }
 
 static void report_root_client(struct quality *quality, const struct node *node) {

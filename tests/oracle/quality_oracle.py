@@ -46,6 +46,11 @@ def text_of(attributes, key):
     return (value.get("stringValue") or None) if value else None
 
 
+def trace_id(text):
+    """As a store shows it."""
+    return text.lower().zfill(32) if re.fullmatch("[0-9a-fA-F]{16}|[0-9a-fA-F]{32}", text) else text
+
+
 class Resource:
     def __init__(self, content):
         self.content = content
@@ -62,8 +67,7 @@ class Resource:
 
 class Span:
     def __init__(self, raw, resource):
-        trace = raw["traceId"]
-        self.trace = trace.lower().zfill(32) if re.fullmatch("[0-9a-fA-F]{16}", trace) else trace
+        self.trace = trace_id(raw["traceId"])
         self.id, self.parent_id = raw["spanId"].lower(), (raw.get("parentSpanId") or "").lower()
         if not self.parent_id.strip("0"):
             self.parent_id = ""
@@ -199,7 +203,7 @@ def check_span(span, limits, now, add):
     code = http_status(span)
     if (500 <= code <= 599 and span.status != 2) or (400 <= code <= 499 and span.status == 2 and span.kind == SERVER):
         add("status.http_mismatch", span, http_status=code)
-    if any(k["traceId"].lower().zfill(32) == span.trace.lower() and k["spanId"].lower() == span.id for k in span.links):
+    if any(trace_id(k["traceId"]) == span.trace and k["spanId"].lower() == span.id for k in span.links):
         add("link.self", span)
     if span.raw.get("traceState") and not tracestate_is_valid(span.raw["traceState"]):
         add("tracestate.invalid", span)
@@ -258,7 +262,7 @@ def orphans_of(spans):
 
 def check_roots(spans, add):
     roots = [s for s in spans if not s.parent_id]
-    earliest = lambda some: min(some, key=lambda s: (s.start, s.id))
+    earliest = lambda some: min(some, key=lambda s: (s.start, s.id, s.kind))
     if not roots:
         add("tree.no_root", earliest(spans), whole=True, orphans=len(orphans_of(spans)))
     if len({s.id for s in roots}) > 1:
@@ -319,7 +323,7 @@ def check_trace(spans, limits, add):
     check_missing(spans, add)
     check_roots(spans, add)
     for cycle in cycles(spans):
-        add("tree.cycle", min(cycle, key=lambda s: (s.start, s.id)), length=len(cycle))
+        add("tree.cycle", min(cycle, key=lambda s: (s.start, s.id, s.kind)), length=len(cycle))
     check_ids(by_id, add)
     check_clocks(spans, limits, add)
     check_counts(spans, limits, add)
