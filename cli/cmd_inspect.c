@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/document_words.h"
 #include "cli/input/format.h"
 #include "cli/input/reader.h"
 #include "cli/input_files.h"
@@ -60,6 +61,8 @@ struct findings {
   struct tk_tally traces, services, keys, rules; /* rules: `other` is the severity */
   char first_issue[RULES][160];                  /* by the order in which rules first occur */
   uint32_t first_issue_count;
+  struct tk_tally kinds; /* of documents; `other` counts the records of those made of lines */
+  char first_document[TK_DOCUMENT_KIND_COUNT][160]; /* by kind: what is in the first */
   char sampling[256]; /* the first sampling configuration in it, in one line */
 };
 
@@ -141,6 +144,23 @@ static void describe_sampling(struct findings *findings, const struct tk_documen
   tk_sampling_config_free(config);
 }
 
+/* Of a kind that is lines, all that a file has is one document. */
+static void count_document(struct findings *findings, const struct tk_document *document) {
+  const enum tk_document_kind kind = document->kind;
+  if (kind == TK_DOCUMENT_SPACE) return;
+  const char *name = tk_document_kind_name(kind);
+  struct tk_tally_entry *entry = tk_tally_add(&findings->kinds, name, strlen(name));
+  if (!entry) return;
+  if (entry->count == 1) {
+    tk_document_words(document, findings->first_document[kind],
+                      sizeof findings->first_document[kind]);
+  }
+  if (tk_document_kind_is_lines(kind)) {
+    entry->count = 1;
+    entry->other += document->record_count;
+  }
+}
+
 /* Spans of a resource usually stand together. */
 static void count_batch(struct findings *findings, const struct tk_batch *batch) {
   const struct tk_resource *last = NULL;
@@ -155,6 +175,7 @@ static void count_batch(struct findings *findings, const struct tk_batch *batch)
   }
   for (uint32_t i = 0; i < batch->issue_count; i++) count_issue(findings, &batch->issues[i]);
   for (uint32_t i = 0; i < batch->document_count; i++) {
+    count_document(findings, &batch->documents[i]);
     describe_sampling(findings, &batch->documents[i]);
   }
 }
@@ -283,6 +304,29 @@ static bool print_services(const struct findings *findings) {
   return end_table(&writer, count - shown);
 }
 
+static const char *first_words(const struct findings *findings, const char *kind) {
+  for (int i = 0; i < TK_DOCUMENT_KIND_COUNT; i++) {
+    if (strcmp(tk_document_kind_name((enum tk_document_kind)i), kind) == 0) {
+      return findings->first_document[i];
+    }
+  }
+  return "";
+}
+
+static bool print_documents(const struct findings *findings) {
+  static const char *const names[] = {"document", "documents", "lines", "the first"};
+  if (findings->kinds.count == 0) return true;
+  struct tk_writer writer = begin_table("Documents", names, 4);
+  for (size_t i = 0; i < findings->kinds.count; i++) {
+    const struct tk_tally_entry *entry = &findings->kinds.entries[i];
+    const char *words = first_words(findings, entry->name);
+    tk_writer_row(&writer, (const struct tk_cell[]){
+                               text_cell(entry->name, entry->size), number_cell(entry->count),
+                               number_cell(entry->other), text_cell(words, strlen(words))});
+  }
+  return end_table(&writer, 0);
+}
+
 static bool print_issues(const struct findings *findings) {
   static const char *const names[] = {"severity", "rule", "issues", "the first"};
   if (findings->rules.count == 0) return true;
@@ -316,7 +360,8 @@ static bool print_keys(const struct findings *findings) {
 static bool print_text(const struct findings *findings, bool first) {
   if (!first) printf("\n");
   print_summary(findings);
-  return print_services(findings) && print_issues(findings) && print_keys(findings);
+  return print_services(findings) && print_documents(findings) && print_issues(findings) &&
+         print_keys(findings);
 }
 
 /* ---- JSON ---- */
@@ -346,6 +391,10 @@ static void add_list(struct tk_text_buffer *out, const struct findings *findings
     add_text(out, name, entry->name);
     add_number(out, count_name, entry->count);
     if (tally == &findings->services) add_number(out, "errors", entry->other);
+    if (tally == &findings->kinds) {
+      add_number(out, "lines", entry->other);
+      add_text(out, "first", first_words(findings, entry->name));
+    }
     if (tally == &findings->rules) {
       add_text(out, "severity", severity_name(entry->other & 255));
       add_text(out, "first", findings->first_issue[entry->other >> 8]);
@@ -376,6 +425,7 @@ static bool print_json(const struct findings *findings) {
   add_number(&out, "end_max_ns", findings->end_max_ns);
   if (findings->sampling[0]) add_text(&out, "sampling", findings->sampling);
   add_list(&out, findings, "services", &findings->services, "service", "spans");
+  add_list(&out, findings, "documents", &findings->kinds, "kind", "documents");
   add_list(&out, findings, "issues", &findings->rules, "rule", "issues");
   add_list(&out, findings, "attribute_keys", &findings->keys, "key", "times");
   tk_text_buffer_add(&out, "}\n");
@@ -396,10 +446,12 @@ static int inspect_file(const char *path, const struct inspect_options *options,
   findings->services.limit = SERVICES_COUNTED;
   findings->keys.limit = KEYS_COUNTED;
   findings->rules.limit = RULES;
+  findings->kinds.limit = TK_DOCUMENT_KIND_COUNT;
   const enum tk_status status = read_file(findings, options, &error);
   tk_tally_sort(&findings->services);
   tk_tally_sort(&findings->keys);
   tk_tally_sort(&findings->rules);
+  tk_tally_sort(&findings->kinds);
   if (findings->format) {
     const bool json = options->output_format && strcmp(options->output_format, "json") == 0;
     if (!(json ? print_json(findings) : print_text(findings, first))) exit_code = TK_EXIT_IO;
@@ -410,6 +462,7 @@ static int inspect_file(const char *path, const struct inspect_options *options,
   tk_tally_reset(&findings->services);
   tk_tally_reset(&findings->keys);
   tk_tally_reset(&findings->rules);
+  tk_tally_reset(&findings->kinds);
   free(findings);
   return exit_code;
 }
@@ -448,12 +501,11 @@ const struct tk_command tk_cmd_inspect = {
     .arguments = "FILE|DIR|-...",
     .summary = "say what a dump is and what is in it, without storing it",
     .description =
-        "Reads dumps as ingest would, and prints for each one its format, framing and "
-        "compression,\n"
-        "and what is in it: spans, traces, services, the time they cover, what is wrong with "
-        "them,\n"
-        "and the attribute keys that occur most. Resource attributes count once where spans that\n"
-        "share a resource stand together. JSON is one object a file, one file a line.",
+        "Reads dumps as ingest would, and prints for each one its format, framing and\n"
+        "compression, and what is in it: spans, traces, services, the time they cover,\n"
+        "documents of runs, what is wrong with them, and the attribute keys that occur\n"
+        "most. Resource attributes count once where spans that share a resource stand\n"
+        "together. JSON is one object a file, one file a line.",
     .examples =
         "  tracekeep inspect unknown.json.zst\n"
         "  kubectl exec pod -- cat /traces.jsonl | tracekeep inspect -\n"

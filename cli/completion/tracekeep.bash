@@ -11,11 +11,11 @@ _tracekeep() {
     return
   fi
   case ${COMP_WORDS[1]} in
-    ingest) options='--format --follow --commit-interval --threads --quiet --output-format --help' ;;
+    ingest) options='--format --follow --commit-interval --run-id --threads --quiet --output-format --help' ;;
     query) options='--format --file --param --no-headings --help' ;;
     trace) options='--attributes --events --max-depth --limit --width --ascii --help' ;;
     info) options='--format --help' ;;
-    export) options='--format --trace --where --since --until --output --framing --compress --help' ;;
+    export) options='--format --trace --where --since --until --envelope --document --output --framing --compress --help' ;;
     replay) options='--trace --where --since --until --header --json --compress --batch-bytes --rate --retry-for --keep-going --resume --dry-run --quiet --output-format --help' ;;
     check) options='--quiet --help' ;;
     inspect) options='--format --threads --output-format --help' ;;
