@@ -100,6 +100,11 @@ static bool count_shape(struct shapes *shapes, const struct shape *shape) {
   return true;
 }
 
+static void clear_shapes(struct shapes *shapes) {
+  if (shapes->slots) memset(shapes->slots, 0, shapes->slot_count * sizeof *shapes->slots);
+  shapes->count = 0;
+}
+
 static bool is_in_window(const struct census *census, uint32_t row) {
   const struct quality *quality = census->quality;
   if (!quality->has_window) return true;
@@ -117,10 +122,7 @@ static uint32_t row_of_item(const struct census *census, uint32_t item, uint32_t
 static enum tk_status count_items(struct census *census, struct tk_error *error) {
   const bool are_spans = census->scope == TK_SCOPE_SPAN;
   uint32_t row = 0;
-  if (census->shapes.slots) {
-    memset(census->shapes.slots, 0, census->shapes.slot_count * sizeof *census->shapes.slots);
-  }
-  census->shapes.count = 0;
+  clear_shapes(&census->shapes);
   for (uint32_t item = 0; item < census->item_count; item++) {
     row = row_of_item(census, item, row);
     if (!is_in_window(census, row)) continue;
@@ -296,38 +298,108 @@ static enum tk_status check_extras(struct census *census, struct tk_error *error
 
 /* ---- values ---- */
 
+/* What is known of a value by its code. */
+struct value_facts {
+  uint64_t bits;
+  bool is_undefined;
+};
+
+static struct value_facts judge_value(struct tk_text key, const struct semconv_attribute *semconv,
+                                      struct tk_text text, bool wants_bits) {
+  return (struct value_facts){.bits = wants_bits ? required_value_bit(key, text) : 0,
+                              .is_undefined = semconv && !semconv_allows_value(semconv, text)};
+}
+
+/* The values of a column with a dictionary: counted by resource and code, as shapes. */
+static enum tk_status check_codes(struct census *census, const struct tk_segment_column *stored,
+                                  const struct tk_column *column, const uint32_t *values,
+                                  const struct value_facts *facts, struct tk_error *error) {
+  uint32_t row = 0;
+  enum tk_status status = TK_OK;
+  clear_shapes(&census->shapes);
+  for (uint32_t item = 0; item < census->item_count; item++) {
+    if (values[item] == UINT32_MAX) continue;
+    const uint32_t code = tk_column_code(column, values[item]);
+    if (facts[code].bits == 0 && !facts[code].is_undefined) continue;
+    row = row_of_item(census, item, row);
+    if (census->bits) census->bits[row] |= facts[code].bits;
+    if (!facts[code].is_undefined || !is_in_window(census, row)) continue;
+    const struct shape shape = {
+        .resource = (uint32_t)tk_ints_at(census->resources, row), .keyset = code, .example = row};
+    if (!count_shape(&census->shapes, &shape)) return tk_nomem(error);
+  }
+  for (uint32_t i = 0; i < census->shapes.slot_count && status == TK_OK; i++) {
+    const struct shape *shape = &census->shapes.slots[i];
+    if (shape->count == 0) continue;
+    status = check_value(census, shape->example, stored->key,
+                         tk_column_dictionary_entry(column, shape->keyset), shape->count, error);
+  }
+  return status;
+}
+
+static enum tk_status check_texts(struct census *census, const struct tk_segment_column *stored,
+                                  const struct tk_column *column, const uint32_t *values,
+                                  bool wants_bits, struct tk_error *error) {
+  const struct semconv_attribute *semconv = semconv_find(stored->key);
+  uint32_t row = 0;
+  enum tk_status status = TK_OK;
+  for (uint32_t item = 0; status == TK_OK && item < census->item_count; item++) {
+    if (values[item] == UINT32_MAX) continue;
+    row = row_of_item(census, item, row);
+    const struct tk_text text = tk_column_text(column, values[item]);
+    const struct value_facts facts = judge_value(stored->key, semconv, text, wants_bits);
+    if (census->bits) census->bits[row] |= facts.bits;
+    if (facts.is_undefined && is_in_window(census, row)) {
+      status = check_value(census, row, stored->key, text, 1, error);
+    }
+  }
+  return status;
+}
+
+/* Of a dictionary, the facts of each code; *matter_out is false if none says anything. */
+static enum tk_status judge_codes(const struct tk_segment_column *stored,
+                                  const struct tk_column *column, bool wants_bits,
+                                  struct value_facts **facts_out, bool *matter_out,
+                                  struct tk_error *error) {
+  const struct semconv_attribute *semconv = semconv_find(stored->key);
+  const uint64_t count = column->dictionary_count;
+  struct value_facts *facts = sqlite3_malloc64(count * sizeof *facts + 1);
+  *facts_out = facts;
+  *matter_out = false;
+  if (!facts) return tk_nomem(error);
+  for (uint32_t c = 0; c < count; c++) {
+    facts[c] = judge_value(stored->key, semconv, tk_column_dictionary_entry(column, c), wants_bits);
+    *matter_out |= facts[c].bits != 0 || facts[c].is_undefined;
+  }
+  return TK_OK;
+}
+
 /* Of one column, all its values: those with a bit go into census->bits, those that a convention
  * does not list to their groups. Values are looked at once each where there is a dictionary. */
 static enum tk_status check_values(struct census *census, uint32_t index, bool wants_bits,
                                    struct tk_error *error) {
   struct tk_reader *reader = census->quality->reader;
   const struct tk_segment_column *stored = &census->segment->columns[index];
-  const struct semconv_attribute *semconv = semconv_find(stored->key);
   const struct tk_column *column;
+  struct value_facts *facts = NULL;
   const uint32_t *values;
-  uint32_t row = 0;
+  bool matter = true;
   enum tk_status status = tk_reader_column(reader, census->segment, index, &column, error);
   if (status != TK_OK || stored->value_count == 0) return status;
-  bool matters = !column->has_dictionary;
-  for (uint32_t c = 0; c < column->dictionary_count && !matters; c++) {
-    const struct tk_text text = tk_column_dictionary_entry(column, c);
-    matters = (semconv && !semconv_allows_value(semconv, text)) ||
-              (wants_bits && required_value_bit(stored->key, text));
+  if (column->has_dictionary) {
+    status = judge_codes(stored, column, wants_bits, &facts, &matter, error);
   }
-  if (!matters) return TK_OK;
+  if (status != TK_OK || !matter) goto done;
   status = tk_reader_values(reader, census->segment, index, 0, stored->value_count, &column, error);
   if (status == TK_OK) {
     status = tk_reader_value_index(reader, census->segment, index, TK_ALL, &values, error);
   }
-  for (uint32_t item = 0; status == TK_OK && item < census->item_count; item++) {
-    if (values[item] == UINT32_MAX) continue;
-    row = row_of_item(census, item, row);
-    const struct tk_text text = tk_column_text(column, values[item]);
-    if (wants_bits && census->bits) census->bits[row] |= required_value_bit(stored->key, text);
-    if (semconv && is_in_window(census, row)) {
-      status = check_value(census, row, stored->key, text, 1, error);
-    }
-  }
+  if (status != TK_OK) goto done;
+  status = facts ? check_codes(census, stored, column, values, facts, error)
+                 : check_texts(census, stored, column, values, wants_bits, error);
+
+done:
+  sqlite3_free(facts);
   return status;
 }
 
