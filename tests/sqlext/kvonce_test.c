@@ -16,7 +16,7 @@
 static void check_text(const char *what, const char *expected, const char *found) {
   if (strcmp(expected, found) == 0) return;
   printf("# %s\n# expected %s\n# found    %s\n", what, expected, found);
-  CHECK(!"the texts are the same");
+  CHECK(strcmp(expected, found) == 0);
 }
 
 static void check_query(sqlite3 *db, const char *sql, const char *expected) {
@@ -401,7 +401,7 @@ static void fail_each_allocation(sqlite3 *db, const char *sql, void (*arm)(int))
     failures += hits > 0;
     if (strcmp(found, expected) != 0 && !strstr(found, "out of memory")) {
       printf("# %d: %s: %.200s\n", n, sql, found);
-      CHECK(!"an answer that is neither right nor out of memory");
+      check_failures++; /* neither right nor out of memory */
       return;
     }
   }
