@@ -160,10 +160,9 @@ enum tk_status tk_config_read_yaml(struct tk_config_document *document, const ch
 enum tk_status tk_config_read_yaml(struct tk_config_document *document, const char *text,
                                    size_t size, struct tk_error *error) {
   (void)text, (void)size;
-  return tk_fail(error, TK_UNSUPPORTED,
-                 "%s%s is YAML, and this tracekeep was built without libyaml: it reads JSON only",
-                 document->name[0] ? document->name : "the configuration",
-                 document->name[0] ? ":" : "");
+  tk_config_refuse(document, 1, 1, error,
+                   "expected JSON, since this tracekeep was built without libyaml, found YAML");
+  return TK_UNSUPPORTED;
 }
 
 #endif
