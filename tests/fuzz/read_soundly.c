@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "tracekeep/document.h"
 #include "tracekeep/hash.h"
 
 /* Reading every byte lets sanitizers see texts that point nowhere. */
@@ -67,6 +68,24 @@ static void add_span(struct tk_hash *hash, const struct tk_span *span) {
   add_residual(hash, span->scope->outer_residual);
 }
 
+static void add_document(struct tk_hash *hash, const struct tk_document *document) {
+  const bool lines = tk_document_kind_is_lines(document->kind);
+  REQUIRE(document->kind <= TK_DOCUMENT_SPACE && document->size > 0);
+  REQUIRE(document->record_count >= (document->kind != TK_DOCUMENT_SPACE));
+  REQUIRE(lines || (!document->origins && document->trace_id_count == 0));
+  if (!lines) REQUIRE(document->text[document->size] == '\0');
+  tk_hash_update(hash, &document->kind, sizeof document->kind);
+  tk_hash_update(hash, document->text, document->size);
+  tk_hash_update(hash, &document->record_count, sizeof document->record_count);
+  add_text(hash, document->run_id.data, document->run_id.size);
+  for (uint32_t i = 0; i < document->trace_id_count; i++) {
+    add_text(hash, document->trace_ids[i].data, document->trace_ids[i].size);
+  }
+  for (uint32_t i = 0; document->origins && i < document->record_count; i++) {
+    tk_hash_update(hash, document->origins[i].span_id, sizeof document->origins[i].span_id);
+  }
+}
+
 static void add_batch(struct tk_hash *hash, const struct tk_batch *batch) {
   for (uint32_t i = 0; i < batch->span_count; i++) add_span(hash, &batch->spans[i]);
   for (uint32_t i = 0; i < batch->issue_count; i++) {
@@ -75,6 +94,7 @@ static void add_batch(struct tk_hash *hash, const struct tk_batch *batch) {
     add_text(hash, issue->message.data, issue->message.size);
     add_text(hash, issue->raw.data, issue->raw.size);
   }
+  for (uint32_t i = 0; i < batch->document_count; i++) add_document(hash, &batch->documents[i]);
   tk_hash_update(hash, &batch->record_count, sizeof batch->record_count);
   tk_hash_update(hash, &batch->rejected_count, sizeof batch->rejected_count);
   tk_hash_update(hash, &batch->end_hash, sizeof batch->end_hash);
