@@ -10,6 +10,7 @@ Usage: check_sampling_configs.py TRACEKEEP EXTENSION SOURCE_ROOT"""
 import json
 import pathlib
 import random
+import re
 import sqlite3
 import subprocess
 import sys
@@ -280,6 +281,19 @@ def run(*arguments):
     return subprocess.run([str(a) for a in arguments], capture_output=True, text=True, check=False)
 
 
+def check_examples(db, page):
+    """The examples of docs/sampling.md, section Configurations."""
+    section = page.read_text(encoding="utf-8").split("\n## Configurations\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```sql\n(.*?)^```", section, re.M | re.S)
+    empty = [block for block in blocks if not db.execute(block).fetchall() and "-- may be empty" not in block]
+    check("the examples of the page run", len(blocks) >= 2 and not empty, empty)
+    for table in ("sampling_configs", "sampling_policies"):
+        part = section.split(f"\n### {table}\n")[1].split("\n### ")[0]
+        said = [name for row in re.findall(r"^\| ([a-z_, ]*) \|", part, re.M) for name in row.split(", ") if name != "column"]
+        found = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+        check(f"columns of {table} are those of the page", sorted(said) == sorted(found), (said, found))
+
+
 def check_store(tracekeep, extension, samples, folder):
     store = folder / "traces.db"
     files = sorted(samples.iterdir())
@@ -310,6 +324,7 @@ def check_store(tracekeep, extension, samples, folder):
                         " AND p.probability IS NOT NULL").fetchone()
     check("policies have services and operations", joined == (4,), joined)
     other.close()
+    check_examples(db, samples.parents[1] / "docs/sampling.md")
     db.close()
     return store, len(files)
 
