@@ -56,7 +56,7 @@ static enum tk_status read_ids(struct quality *quality, uint32_t segment_index,
                                const struct tk_segment **segment_out, const uint8_t **ids_out,
                                struct tk_error *error) {
   const struct tk_column *column;
-  enum tk_status status = quality_segment(quality, segment_index, segment_out, error);
+  enum tk_status status = tk_quality_segment(quality, segment_index, segment_out, error);
   if (status == TK_OK) {
     status =
         tk_reader_row_column(quality->reader, *segment_out, TK_COL_SPAN_ID, TK_ALL, &column, error);
@@ -81,7 +81,7 @@ static enum tk_status mark_repeated(struct quality *quality, struct search *sear
       search->repeated[bit >> 6] |= search->seen[bit >> 6] & mask;
       search->seen[bit >> 6] |= mask;
     }
-    quality_close_segments(quality);
+    tk_quality_close_segments(quality);
   }
   return TK_OK;
 }
@@ -99,7 +99,7 @@ static enum tk_status mark_parts(struct quality *quality, struct search *search,
       search->seen[bit >> 6] |= (uint64_t)1 << (bit & 63);
     }
   }
-  quality_close_segments(quality);
+  tk_quality_close_segments(quality);
   return TK_OK;
 }
 
@@ -139,7 +139,7 @@ static enum tk_status collect(struct quality *quality, struct search *search,
       if (!(search->repeated[bit >> 6] >> (bit & 63) & 1)) continue;
       status = add_candidate(quality, search, segment, s, row, id, error);
     }
-    quality_close_segments(quality);
+    tk_quality_close_segments(quality);
     if (status != TK_OK) return status;
   }
   return TK_OK;
@@ -178,18 +178,18 @@ static enum tk_status report(struct quality *quality, const struct candidate *ca
                              uint32_t traces, struct tk_error *error) {
   const struct tk_segment *segment;
   int64_t code = 0;
-  enum tk_status status = quality_segment(quality, candidate->segment_index, &segment, error);
+  enum tk_status status = tk_quality_segment(quality, candidate->segment_index, &segment, error);
   if (status == TK_OK) {
     status = tk_int_value(quality->reader, segment, TK_COL_RESOURCE, candidate->row, &code, error);
   }
   if (status != TK_OK ||
-      !quality_find_row(quality, RULE_DUP_ACROSS_TRACES, candidate->segment_index,
-                        candidate->trace_index, candidate->row,
-                        quality_resource_of(quality, segment, code))) {
+      !tk_quality_find_row(quality, RULE_DUP_ACROSS_TRACES, candidate->segment_index,
+                           candidate->trace_index, candidate->row,
+                           tk_quality_resource_of(quality, segment, code))) {
     return status;
   }
-  quality_say(&quality->findings, "spans of %u traces have this id", traces);
-  quality_note_unsigned(&quality->findings, "traces", traces);
+  tk_quality_say(&quality->findings, "spans of %u traces have this id", traces);
+  tk_quality_note_unsigned(&quality->findings, "traces", traces);
   return TK_OK;
 }
 
@@ -221,7 +221,7 @@ static enum tk_status report_all(struct quality *quality, struct search *search,
 
 /* ---- what is kept ---- */
 
-void quality_repeats_reset(struct quality_repeats *repeats) {
+void tk_quality_repeats_reset(struct quality_repeats *repeats) {
   sqlite3_free(repeats->items);
   *repeats = (struct quality_repeats){.items = NULL};
 }
@@ -230,7 +230,7 @@ static enum tk_status keep_repeats(struct quality *quality, const struct search 
                                    struct tk_error *error) {
   struct quality_repeats *repeats = quality->repeats;
   const struct candidate *items = search->candidates;
-  quality_repeats_reset(repeats);
+  tk_quality_repeats_reset(repeats);
   for (uint32_t begin = 0, end; begin < search->count; begin = end) {
     const uint32_t traces = count_traces(search, begin, &end);
     if (traces < 2) continue;
@@ -263,7 +263,7 @@ static enum tk_status report_kept(struct quality *quality, const struct quality_
   for (uint32_t p = 0; p < part_count && quality->repeats->count > 0; p++) {
     const struct tk_segment *segment;
     const struct tk_column *ids;
-    enum tk_status status = quality_segment(quality, parts[p].segment_index, &segment, error);
+    enum tk_status status = tk_quality_segment(quality, parts[p].segment_index, &segment, error);
     if (status == TK_OK) {
       status = tk_reader_row_column(quality->reader, segment, TK_COL_SPAN_ID, parts[p].granule,
                                     &ids, error);
@@ -309,10 +309,10 @@ static enum tk_status search_store(struct quality *quality, const struct quality
   return status;
 }
 
-enum tk_status quality_across(struct quality *quality, const struct quality_part *parts,
-                              uint32_t part_count, struct tk_error *error) {
+enum tk_status tk_quality_across(struct quality *quality, const struct quality_part *parts,
+                                 uint32_t part_count, struct tk_error *error) {
   enum tk_status status = TK_OK;
-  if (!quality_wants(quality, RULE_DUP_ACROSS_TRACES)) return TK_OK;
+  if (!tk_quality_wants(quality, RULE_DUP_ACROSS_TRACES)) return TK_OK;
   if (part_count == 0 || !quality->repeats ||
       (!quality->repeats->is_known && !quality->wants_repeats)) {
     return search_store(quality, parts, part_count, false, error);

@@ -11,28 +11,28 @@
 
 enum { TEXT_SHOWN = 80, TEXT_NOTED = 1000 };
 
-void quality_findings_clear(struct quality_findings *findings) {
+void tk_quality_findings_clear(struct quality_findings *findings) {
   findings->count = 0;
   findings->messages.size = findings->contexts.size = 0;
   findings->in_context = false;
 }
 
-void quality_findings_reset(struct quality_findings *findings) {
+void tk_quality_findings_reset(struct quality_findings *findings) {
   sqlite3_free(findings->items);
   tk_byte_writer_reset(&findings->messages);
   tk_byte_writer_reset(&findings->contexts);
   *findings = (struct quality_findings){.wants_texts = findings->wants_texts};
 }
 
-void quality_findings_finish(struct quality_findings *findings) {
+void tk_quality_findings_finish(struct quality_findings *findings) {
   if (findings->in_context) tk_json_literal(&findings->contexts, "}");
   findings->in_context = false;
   if (findings->messages.failed || findings->contexts.failed) findings->failed = true;
 }
 
-bool quality_find(struct quality_findings *findings, enum quality_rule rule,
-                  const struct quality_place *place) {
-  quality_findings_finish(findings);
+bool tk_quality_find(struct quality_findings *findings, enum quality_rule rule,
+                     const struct quality_place *place) {
+  tk_quality_findings_finish(findings);
   if (findings->count == UINT32_MAX / 2 ||
       !tk_grow_zeroed(&findings->items, &findings->capacity, findings->count + 1,
                       sizeof *findings->items)) {
@@ -46,7 +46,7 @@ bool quality_find(struct quality_findings *findings, enum quality_rule rule,
 
 /* ---- messages ---- */
 
-void quality_say(struct quality_findings *findings, const char *format, ...) {
+void tk_quality_say(struct quality_findings *findings, const char *format, ...) {
   char text[512];
   va_list arguments;
   va_start(arguments, format);
@@ -62,17 +62,17 @@ static struct tk_text cut(struct tk_text text, uint32_t limit) {
   return (struct tk_text){text.data, limit};
 }
 
-void quality_say_text(struct quality_findings *findings, struct tk_text text) {
+void tk_quality_say_text(struct quality_findings *findings, struct tk_text text) {
   const struct tk_text shown = cut(text, TEXT_SHOWN);
   tk_json_text(&findings->messages, shown);
   if (shown.size < text.size) tk_json_literal(&findings->messages, "...");
 }
 
-void quality_say_count(struct quality_findings *findings, uint64_t count, const char *noun) {
-  quality_say(findings, "%llu %s%s", (unsigned long long)count, noun, count == 1 ? "" : "s");
+void tk_quality_say_count(struct quality_findings *findings, uint64_t count, const char *noun) {
+  tk_quality_say(findings, "%llu %s%s", (unsigned long long)count, noun, count == 1 ? "" : "s");
 }
 
-void quality_say_id(struct quality_findings *findings, const uint8_t *id, size_t size) {
+void tk_quality_say_id(struct quality_findings *findings, const uint8_t *id, size_t size) {
   char text[32];
   if (size > sizeof text / 2) size = sizeof text / 2;
   tk_hex_text(id, size, text);
@@ -88,38 +88,38 @@ static void begin_member(struct quality_findings *findings, const char *key) {
   findings->in_context = true;
 }
 
-void quality_note_int(struct quality_findings *findings, const char *key, int64_t value) {
+void tk_quality_note_int(struct quality_findings *findings, const char *key, int64_t value) {
   char text[24];
   begin_member(findings, key);
   sqlite3_snprintf(sizeof text, text, "%lld", (long long)value);
   tk_json_literal(&findings->contexts, text);
 }
 
-void quality_note_unsigned(struct quality_findings *findings, const char *key, uint64_t value) {
+void tk_quality_note_unsigned(struct quality_findings *findings, const char *key, uint64_t value) {
   char text[24];
   begin_member(findings, key);
   sqlite3_snprintf(sizeof text, text, "%llu", (unsigned long long)value);
   tk_json_literal(&findings->contexts, text);
 }
 
-void quality_note_text(struct quality_findings *findings, const char *key, struct tk_text text) {
+void tk_quality_note_text(struct quality_findings *findings, const char *key, struct tk_text text) {
   begin_member(findings, key);
   tk_json_text(&findings->contexts, cut(text, TEXT_NOTED));
 }
 
-void quality_note_word(struct quality_findings *findings, const char *key, const char *word) {
-  quality_note_text(findings, key, (struct tk_text){word, (uint32_t)strlen(word)});
+void tk_quality_note_word(struct quality_findings *findings, const char *key, const char *word) {
+  tk_quality_note_text(findings, key, (struct tk_text){word, (uint32_t)strlen(word)});
 }
 
-void quality_note_id(struct quality_findings *findings, const char *key, const uint8_t *id,
-                     size_t size) {
+void tk_quality_note_id(struct quality_findings *findings, const char *key, const uint8_t *id,
+                        size_t size) {
   char text[32];
   if (size > sizeof text / 2) size = sizeof text / 2;
   tk_hex_text(id, size, text);
-  quality_note_text(findings, key, (struct tk_text){text, (uint32_t)(2 * size)});
+  tk_quality_note_text(findings, key, (struct tk_text){text, (uint32_t)(2 * size)});
 }
 
-void quality_note_words(struct quality_findings *findings, const char *key, const char *words) {
+void tk_quality_note_words(struct quality_findings *findings, const char *key, const char *words) {
   begin_member(findings, key);
   tk_json_literal(&findings->contexts, "[");
   for (bool first = true; *words; first = false) {
@@ -133,7 +133,7 @@ void quality_note_words(struct quality_findings *findings, const char *key, cons
 
 /* ---- reading ---- */
 
-struct tk_text quality_message(const struct quality_findings *findings, uint32_t index) {
+struct tk_text tk_quality_message(const struct quality_findings *findings, uint32_t index) {
   const size_t begin = findings->items[index].message;
   const size_t end =
       index + 1 < findings->count ? findings->items[index + 1].message : findings->messages.size;
@@ -142,7 +142,7 @@ struct tk_text quality_message(const struct quality_findings *findings, uint32_t
   return (struct tk_text){bytes + begin, (uint32_t)(end - begin)};
 }
 
-struct tk_text quality_context(const struct quality_findings *findings, uint32_t index) {
+struct tk_text tk_quality_context(const struct quality_findings *findings, uint32_t index) {
   const size_t begin = findings->items[index].context;
   const size_t end =
       index + 1 < findings->count ? findings->items[index + 1].context : findings->contexts.size;

@@ -144,15 +144,15 @@ static enum tk_status check_keys(struct census *census, const struct shape *shap
                                  struct tk_error *error) {
   const struct tk_keysets *keysets = &census->segment->keysets[census->scope];
   const struct quality_resource *resource =
-      quality_resource_of(census->quality, census->segment, shape->resource);
+      tk_quality_resource_of(census->quality, census->segment, shape->resource);
   enum tk_status status = TK_OK;
   if (keysets->count == 0) return TK_OK;
   const struct tk_keyset *keyset = &keysets->items[shape->keyset];
   for (uint32_t i = 0; i < keyset->count && status == TK_OK; i++) {
     const struct tk_segment_column *column = &census->segment->columns[keyset->columns[i]];
-    status = groups_add_attribute(census->quality, census->groups, resource, (uint8_t)census->scope,
-                                  column->key, column->type, shape->count, census->segment,
-                                  shape->example, error);
+    status = tk_groups_add_attribute(census->quality, census->groups, resource,
+                                     (uint8_t)census->scope, column->key, column->type,
+                                     shape->count, census->segment, shape->example, error);
   }
   return status;
 }
@@ -162,7 +162,7 @@ static uint64_t bits_of_keyset(const struct census *census, uint32_t code) {
   uint64_t bits = 0;
   if (keysets->count == 0) return 0;
   for (uint32_t i = 0; i < keysets->items[code].count; i++) {
-    bits |= required_key_bit(census->segment->columns[keysets->items[code].columns[i]].key);
+    bits |= tk_required_key_bit(census->segment->columns[keysets->items[code].columns[i]].key);
   }
   return bits;
 }
@@ -170,7 +170,7 @@ static uint64_t bits_of_keyset(const struct census *census, uint32_t code) {
 static enum tk_status check_required(struct census *census, const struct shape *shape,
                                      struct tk_error *error) {
   const struct requirement *list;
-  const unsigned count = required_list(&list);
+  const unsigned count = tk_required_list(&list);
   const uint64_t bits = shape->bits | bits_of_keyset(census, shape->keyset);
   enum tk_status status = TK_OK;
   for (unsigned i = 0; i < count && status == TK_OK && bits != 0; i++) {
@@ -180,12 +180,12 @@ static enum tk_status check_required(struct census *census, const struct shape *
     }
     const struct group_key key = {
         .rule = RULE_REQUIRED_MISSING,
-        .resource = quality_resource_of(census->quality, census->segment, shape->resource),
+        .resource = tk_quality_resource_of(census->quality, census->segment, shape->resource),
         .scope = TK_SCOPE_SPAN,
         .key = {list[i].key, (uint32_t)strlen(list[i].key)},
         .detail = {list[i].convention, (uint32_t)strlen(list[i].convention)}};
-    status = groups_add(census->quality, census->groups, &key, shape->count, NULL, census->segment,
-                        shape->example, error);
+    status = tk_groups_add(census->quality, census->groups, &key, shape->count, NULL,
+                           census->segment, shape->example, error);
   }
   return status;
 }
@@ -194,11 +194,11 @@ static enum tk_status check_kind(struct census *census, const struct shape *shap
                                  struct tk_error *error) {
   const struct group_key key = {
       .rule = RULE_KIND_UNSPECIFIED,
-      .resource = quality_resource_of(census->quality, census->segment, shape->resource),
+      .resource = tk_quality_resource_of(census->quality, census->segment, shape->resource),
       .scope = TK_SCOPE_SPAN};
   if (shape->kind != TK_KIND_UNSPECIFIED) return TK_OK;
-  return groups_add(census->quality, census->groups, &key, shape->count, NULL, census->segment,
-                    shape->example, error);
+  return tk_groups_add(census->quality, census->groups, &key, shape->count, NULL, census->segment,
+                       shape->example, error);
 }
 
 static enum tk_status check_shapes(struct census *census, struct tk_error *error) {
@@ -229,23 +229,24 @@ static bool occurs_before(const struct tk_extra *extras, uint32_t index) {
 
 static enum tk_status check_value(struct census *census, uint32_t row, struct tk_text key,
                                   struct tk_text value, uint64_t count, struct tk_error *error) {
-  const struct semconv_attribute *semconv = semconv_find(key);
-  if (!semconv || semconv_allows_value(semconv, value)) return TK_OK;
-  const struct group_key id = {.rule = RULE_UNDEFINED_ENUM,
-                               .resource = quality_resource_of(census->quality, census->segment,
-                                                               tk_ints_at(census->resources, row)),
-                               .scope = (uint8_t)census->scope,
-                               .key = key,
-                               .detail = value};
-  return groups_add(census->quality, census->groups, &id, count, semconv, census->segment, row,
-                    error);
+  const struct semconv_attribute *semconv = tk_semconv_find(key);
+  if (!semconv || tk_semconv_allows_value(semconv, value)) return TK_OK;
+  const struct group_key id = {
+      .rule = RULE_UNDEFINED_ENUM,
+      .resource = tk_quality_resource_of(census->quality, census->segment,
+                                         tk_ints_at(census->resources, row)),
+      .scope = (uint8_t)census->scope,
+      .key = key,
+      .detail = value};
+  return tk_groups_add(census->quality, census->groups, &id, count, semconv, census->segment, row,
+                       error);
 }
 
 static void add_bits(struct census *census, uint32_t row, const struct tk_attribute *attribute) {
   if (census->scope != TK_SCOPE_SPAN || !census->bits) return;
-  census->bits[row] |= required_key_bit(attribute->key);
+  census->bits[row] |= tk_required_key_bit(attribute->key);
   if (attribute->value.type != TK_VALUE_STRING) return;
-  census->bits[row] |= required_value_bit(
+  census->bits[row] |= tk_required_value_bit(
       attribute->key, (struct tk_text){attribute->value.as.text, attribute->value.size});
 }
 
@@ -258,9 +259,9 @@ static enum tk_status check_extra(struct census *census, uint32_t row,
   if ((index != TK_NO_COLUMN && !segment->columns[index].in_extras) || !is_in_window(census, row)) {
     return TK_OK;
   }
-  enum tk_status status = groups_add_attribute(
+  enum tk_status status = tk_groups_add_attribute(
       census->quality, census->groups,
-      quality_resource_of(census->quality, segment, tk_ints_at(census->resources, row)),
+      tk_quality_resource_of(census->quality, segment, tk_ints_at(census->resources, row)),
       (uint8_t)census->scope, attribute->key, attribute->value.type, 1, segment, row, error);
   if (status != TK_OK || attribute->value.type != TK_VALUE_STRING) return status;
   return check_value(census, row, attribute->key,
@@ -306,8 +307,8 @@ struct value_facts {
 
 static struct value_facts judge_value(struct tk_text key, const struct semconv_attribute *semconv,
                                       struct tk_text text, bool wants_bits) {
-  return (struct value_facts){.bits = wants_bits ? required_value_bit(key, text) : 0,
-                              .is_undefined = semconv && !semconv_allows_value(semconv, text)};
+  return (struct value_facts){.bits = wants_bits ? tk_required_value_bit(key, text) : 0,
+                              .is_undefined = semconv && !tk_semconv_allows_value(semconv, text)};
 }
 
 /* The values of a column with a dictionary: counted by resource and code, as shapes. */
@@ -340,7 +341,7 @@ static enum tk_status check_codes(struct census *census, const struct tk_segment
 static enum tk_status check_texts(struct census *census, const struct tk_segment_column *stored,
                                   const struct tk_column *column, const uint32_t *values,
                                   bool wants_bits, struct tk_error *error) {
-  const struct semconv_attribute *semconv = semconv_find(stored->key);
+  const struct semconv_attribute *semconv = tk_semconv_find(stored->key);
   uint32_t row = 0;
   enum tk_status status = TK_OK;
   for (uint32_t item = 0; status == TK_OK && item < census->item_count; item++) {
@@ -361,7 +362,7 @@ static enum tk_status judge_codes(const struct tk_segment_column *stored,
                                   const struct tk_column *column, bool wants_bits,
                                   struct value_facts **facts_out, bool *matter_out,
                                   struct tk_error *error) {
-  const struct semconv_attribute *semconv = semconv_find(stored->key);
+  const struct semconv_attribute *semconv = tk_semconv_find(stored->key);
   const uint64_t count = column->dictionary_count;
   struct value_facts *facts = sqlite3_malloc64(count * sizeof *facts + 1);
   *facts_out = facts;
@@ -412,10 +413,10 @@ static enum tk_status check_all_values(struct census *census, struct tk_error *e
         column->type != TK_VALUE_STRING || column->in_extras) {
       continue;
     }
-    const struct semconv_attribute *semconv = semconv_find(column->key);
+    const struct semconv_attribute *semconv = tk_semconv_find(column->key);
     const bool is_enum = semconv && semconv->type == SEMCONV_ENUM && *semconv->members &&
                          rules & RULE_BIT(RULE_UNDEFINED_ENUM);
-    const bool has_bits = census->bits && required_has_values(column->key);
+    const bool has_bits = census->bits && tk_required_has_values(column->key);
     if (is_enum || has_bits) status = check_values(census, c, has_bits, error);
   }
   return status;
@@ -466,7 +467,7 @@ static void count_resources(struct census *census) {
   for (uint32_t row = 0; row < segment->summary.span_count; row++) {
     const int64_t code = tk_ints_at(census->resources, row);
     if (!is_in_window(census, row)) continue;
-    if (code != last) resource = quality_resource_of(census->quality, segment, code);
+    if (code != last) resource = tk_quality_resource_of(census->quality, segment, code);
     last = code;
     if (resource) resource->span_count++;
   }
@@ -490,7 +491,7 @@ static enum tk_status check_segment(struct census *census, struct tk_error *erro
   }
   count_resources(census);
   if (!(quality->rules & SHAPE_RULES)) return TK_OK;
-  if (quality_wants(quality, RULE_REQUIRED_MISSING)) {
+  if (tk_quality_wants(quality, RULE_REQUIRED_MISSING)) {
     if (!(census->bits = sqlite3_malloc64((uint64_t)rows * sizeof *census->bits))) {
       return tk_nomem(error);
     }
@@ -516,20 +517,20 @@ static enum tk_status check_resource_attributes(struct quality *quality, struct 
     const struct tk_attributes *attributes = &resource->stored->resource.attributes;
     for (uint32_t i = 0; i < attributes->count && status == TK_OK && resource->span_count; i++) {
       const struct tk_attribute *attribute = &attributes->items[i];
-      const struct semconv_attribute *semconv = semconv_find(attribute->key);
-      status =
-          groups_add_attribute(quality, groups, resource, TK_SCOPE_RESOURCE, attribute->key,
-                               attribute->value.type, resource->span_count, NULL, NO_PLACE, error);
+      const struct semconv_attribute *semconv = tk_semconv_find(attribute->key);
+      status = tk_groups_add_attribute(quality, groups, resource, TK_SCOPE_RESOURCE, attribute->key,
+                                       attribute->value.type, resource->span_count, NULL, NO_PLACE,
+                                       error);
       if (status != TK_OK || !semconv || attribute->value.type != TK_VALUE_STRING) continue;
       const struct tk_text text = {attribute->value.as.text, attribute->value.size};
-      if (semconv_allows_value(semconv, text)) continue;
+      if (tk_semconv_allows_value(semconv, text)) continue;
       const struct group_key key = {.rule = RULE_UNDEFINED_ENUM,
                                     .resource = resource,
                                     .scope = TK_SCOPE_RESOURCE,
                                     .key = attribute->key,
                                     .detail = text};
-      status =
-          groups_add(quality, groups, &key, resource->span_count, semconv, NULL, NO_PLACE, error);
+      status = tk_groups_add(quality, groups, &key, resource->span_count, semconv, NULL, NO_PLACE,
+                             error);
     }
   }
   return status;
@@ -537,26 +538,26 @@ static enum tk_status check_resource_attributes(struct quality *quality, struct 
 
 /* ---- all of them ---- */
 
-enum tk_status quality_groups(struct quality *quality, struct tk_error *error) {
+enum tk_status tk_quality_groups(struct quality *quality, struct tk_error *error) {
   struct groups groups = {.count = 0};
   struct census census = {.quality = quality, .groups = &groups};
   enum tk_status status = TK_OK;
 
   for (uint32_t s = 0; s < quality->segments.count && status == TK_OK; s++) {
-    status = quality_segment(quality, s, &census.segment, error);
+    status = tk_quality_segment(quality, s, &census.segment, error);
     if (status == TK_OK) status = check_segment(&census, error);
     sqlite3_free(census.bits);
     census.bits = NULL;
-    quality_close_segments(quality);
+    tk_quality_close_segments(quality);
   }
   sqlite3_free(census.shapes.slots);
   tk_arena_reset(&census.arena);
   if (status == TK_OK && quality->rules & ATTRIBUTE_RULES) {
     status = check_resource_attributes(quality, &groups, error);
   }
-  if (status == TK_OK) groups_report(quality, &groups);
-  groups_reset(&groups);
-  if (status == TK_OK) status = quality_resource_rules(quality, error);
-  if (status == TK_OK) status = quality_name_rules(quality, error);
+  if (status == TK_OK) tk_groups_report(quality, &groups);
+  tk_groups_reset(&groups);
+  if (status == TK_OK) status = tk_quality_resource_rules(quality, error);
+  if (status == TK_OK) status = tk_quality_name_rules(quality, error);
   return status;
 }

@@ -7,7 +7,7 @@
 #include "sqlext/vtab_support.h"
 #include "tracekeep/hash.h"
 
-void groups_reset(struct groups *groups) {
+void tk_groups_reset(struct groups *groups) {
   tk_arena_reset(&groups->arena);
   sqlite3_free(groups->slots);
   *groups = (struct groups){.count = 0};
@@ -113,11 +113,12 @@ static enum tk_status take_example(struct quality *quality, struct groups *group
 
 /* ---- adding ---- */
 
-enum tk_status groups_add(struct quality *quality, struct groups *groups,
-                          const struct group_key *key, uint64_t count,
-                          const struct semconv_attribute *semconv, const struct tk_segment *segment,
-                          uint32_t row, struct tk_error *error) {
-  if (!key->resource->is_wanted || !quality_wants(quality, key->rule)) return TK_OK;
+enum tk_status tk_groups_add(struct quality *quality, struct groups *groups,
+                             const struct group_key *key, uint64_t count,
+                             const struct semconv_attribute *semconv,
+                             const struct tk_segment *segment, uint32_t row,
+                             struct tk_error *error) {
+  if (!key->resource->is_wanted || !tk_quality_wants(quality, key->rule)) return TK_OK;
   if (!make_room(groups)) return tk_nomem(error);
   const uint64_t hash = hash_key(key);
   struct group **slot = find_slot(groups, key, hash);
@@ -146,29 +147,29 @@ enum tk_status groups_add(struct quality *quality, struct groups *groups,
   return TK_OK;
 }
 
-enum tk_status groups_add_attribute(struct quality *quality, struct groups *groups,
-                                    const struct quality_resource *resource, uint8_t scope,
-                                    struct tk_text key, uint32_t value_type, uint64_t count,
-                                    const struct tk_segment *segment, uint32_t row,
-                                    struct tk_error *error) {
-  const struct semconv_attribute *semconv = semconv_find(key);
+enum tk_status tk_groups_add_attribute(struct quality *quality, struct groups *groups,
+                                       const struct quality_resource *resource, uint8_t scope,
+                                       struct tk_text key, uint32_t value_type, uint64_t count,
+                                       const struct tk_segment *segment, uint32_t row,
+                                       struct tk_error *error) {
+  const struct semconv_attribute *semconv = tk_semconv_find(key);
   struct group_key id = {.resource = resource, .scope = scope, .key = key};
   enum tk_status status = TK_OK;
   if (semconv && semconv->is_deprecated) {
     id.rule = RULE_DEPRECATED;
-    status = groups_add(quality, groups, &id, count, semconv, segment, row, error);
+    status = tk_groups_add(quality, groups, &id, count, semconv, segment, row, error);
   }
-  if (status == TK_OK && semconv && !semconv_allows_type(semconv, value_type)) {
+  if (status == TK_OK && semconv && !tk_semconv_allows_type(semconv, value_type)) {
     const char *name = tk_value_type_name(value_type);
     id.rule = RULE_TYPE_MISMATCH;
     id.detail = (struct tk_text){name, name ? (uint32_t)strlen(name) : 0};
-    status = groups_add(quality, groups, &id, count, semconv, segment, row, error);
+    status = tk_groups_add(quality, groups, &id, count, semconv, segment, row, error);
     id.detail = (struct tk_text){NULL, 0};
   }
-  if (status == TK_OK && ((scope == TK_SCOPE_SPAN && semconv_is_of_resource(key)) ||
-                          (scope == TK_SCOPE_RESOURCE && semconv_is_of_span(key)))) {
+  if (status == TK_OK && ((scope == TK_SCOPE_SPAN && tk_semconv_is_of_resource(key)) ||
+                          (scope == TK_SCOPE_RESOURCE && tk_semconv_is_of_span(key)))) {
     id.rule = RULE_RES_004;
-    status = groups_add(quality, groups, &id, count, semconv, segment, row, error);
+    status = tk_groups_add(quality, groups, &id, count, semconv, segment, row, error);
   }
   return status;
 }
@@ -181,64 +182,64 @@ static void say_where(struct quality_findings *findings, const struct group *gro
                                       [TK_SCOPE_LINK] = "link",
                                       [TK_SCOPE_RESOURCE] = "span",
                                       [TK_SCOPE_SCOPE] = "span"};
-  quality_say(findings, " (");
-  quality_say_count(findings, group->count, items[group->id.scope]);
-  quality_say(findings, group->id.scope == TK_SCOPE_RESOURCE ? ", by the resource)" : ")");
+  tk_quality_say(findings, " (");
+  tk_quality_say_count(findings, group->count, items[group->id.scope]);
+  tk_quality_say(findings, group->id.scope == TK_SCOPE_RESOURCE ? ", by the resource)" : ")");
 }
 
 static void say_replacements(struct quality_findings *findings, const char *words) {
   if (!*words) return;
-  quality_say(findings, "; expected ");
+  tk_quality_say(findings, "; expected ");
   for (bool first = true; *words; first = false) {
     const size_t size = strcspn(words, "|");
-    quality_say(findings, "%s%.*s", first ? "" : " or ", (int)size, words);
+    tk_quality_say(findings, "%s%.*s", first ? "" : " or ", (int)size, words);
     words += size + (words[size] == '|');
   }
 }
 
 static void say_deprecated(struct quality_findings *findings, const struct group *group) {
-  quality_say_text(findings, group->id.key);
-  quality_say(findings, " is deprecated");
+  tk_quality_say_text(findings, group->id.key);
+  tk_quality_say(findings, " is deprecated");
   say_replacements(findings, group->semconv->replacements);
   if (*group->semconv->replacements) {
-    quality_note_words(findings, "replacements", group->semconv->replacements);
+    tk_quality_note_words(findings, "replacements", group->semconv->replacements);
   }
 }
 
 static void say_type(struct quality_findings *findings, const struct group *group) {
-  quality_say_text(findings, group->id.key);
-  quality_say(findings, " has values of type %.*s, expected %s", (int)group->id.detail.size,
-              group->id.detail.data, semconv_type_name(group->semconv));
-  quality_note_text(findings, "found", group->id.detail);
-  quality_note_word(findings, "expected", semconv_type_name(group->semconv));
+  tk_quality_say_text(findings, group->id.key);
+  tk_quality_say(findings, " has values of type %.*s, expected %s", (int)group->id.detail.size,
+                 group->id.detail.data, tk_semconv_type_name(group->semconv));
+  tk_quality_note_text(findings, "found", group->id.detail);
+  tk_quality_note_word(findings, "expected", tk_semconv_type_name(group->semconv));
 }
 
 static void say_value(struct quality_findings *findings, const struct group *group) {
-  quality_say_text(findings, group->id.key);
-  quality_say(findings, " is ");
-  quality_say_text(findings, group->id.detail);
-  quality_say(findings, ", which the conventions do not list");
-  quality_note_text(findings, "found", group->id.detail);
-  quality_note_words(findings, "expected", group->semconv->members);
+  tk_quality_say_text(findings, group->id.key);
+  tk_quality_say(findings, " is ");
+  tk_quality_say_text(findings, group->id.detail);
+  tk_quality_say(findings, ", which the conventions do not list");
+  tk_quality_note_text(findings, "found", group->id.detail);
+  tk_quality_note_words(findings, "expected", group->semconv->members);
 }
 
 static void say_required(struct quality_findings *findings, const struct group *group) {
-  quality_say(findings, "spans of the convention %.*s lack the required attribute %.*s",
-              (int)group->id.detail.size, group->id.detail.data, (int)group->id.key.size,
-              group->id.key.data);
-  quality_note_text(findings, "convention", group->id.detail);
+  tk_quality_say(findings, "spans of the convention %.*s lack the required attribute %.*s",
+                 (int)group->id.detail.size, group->id.detail.data, (int)group->id.key.size,
+                 group->id.key.data);
+  tk_quality_note_text(findings, "convention", group->id.detail);
 }
 
 static void say_level(struct quality_findings *findings, const struct group *group) {
-  quality_say_text(findings, group->id.key);
-  quality_say(findings, group->id.scope == TK_SCOPE_SPAN
-                            ? " belongs to the resource, and is on spans"
-                            : " belongs to spans, and is on the resource");
+  tk_quality_say_text(findings, group->id.key);
+  tk_quality_say(findings, group->id.scope == TK_SCOPE_SPAN
+                               ? " belongs to the resource, and is on spans"
+                               : " belongs to spans, and is on the resource");
 }
 
 static void say_kind(struct quality_findings *findings, const struct group *group) {
   (void)group;
-  quality_say(findings, "spans say no kind");
+  tk_quality_say(findings, "spans say no kind");
 }
 
 static const struct {
@@ -250,22 +251,22 @@ static const struct {
 
 static void report_group(struct quality *quality, const struct group *group) {
   struct quality_findings *findings = &quality->findings;
-  if (!quality_find_service(quality, group->id.rule, group->id.resource)) return;
+  if (!tk_quality_find_service(quality, group->id.rule, group->id.resource)) return;
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     if (words[i].rule == group->id.rule) words[i].say(findings, group);
   }
   if (group->id.key.size > 0) {
-    quality_note_text(findings, "key", group->id.key);
-    quality_note_word(findings, "scope", tk_attribute_scope_name(group->id.scope));
+    tk_quality_note_text(findings, "key", group->id.key);
+    tk_quality_note_word(findings, "scope", tk_attribute_scope_name(group->id.scope));
   }
   say_where(findings, group);
-  quality_note_unsigned(findings, "count", group->count);
+  tk_quality_note_unsigned(findings, "count", group->count);
   if (!group->example_trace.data) return;
-  quality_note_text(findings, "example_trace_id", group->example_trace);
-  quality_note_id(findings, "example_span_id", group->example_span, 8);
+  tk_quality_note_text(findings, "example_trace_id", group->example_trace);
+  tk_quality_note_id(findings, "example_span_id", group->example_span, 8);
 }
 
-void groups_report(struct quality *quality, const struct groups *groups) {
+void tk_groups_report(struct quality *quality, const struct groups *groups) {
   for (const struct group *group = groups->first; group; group = group->next) {
     report_group(quality, group);
   }

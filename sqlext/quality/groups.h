@@ -32,23 +32,24 @@ struct groups {
   struct group *first, *last;
 };
 
-void groups_reset(struct groups *groups);
+void tk_groups_reset(struct groups *groups);
 
 /** Adds `count` spans to a group, which is made if there is none; `row` of `segment` is its example
  * then (NO_PLACE: none). Does nothing for services that are not wanted. */
-enum tk_status groups_add(struct quality *quality, struct groups *groups,
-                          const struct group_key *key, uint64_t count,
-                          const struct semconv_attribute *semconv, const struct tk_segment *segment,
-                          uint32_t row, struct tk_error *error);
+enum tk_status tk_groups_add(struct quality *quality, struct groups *groups,
+                             const struct group_key *key, uint64_t count,
+                             const struct semconv_attribute *semconv,
+                             const struct tk_segment *segment, uint32_t row,
+                             struct tk_error *error);
 
 /** Adds what attribute `key` with values of `value_type` is guilty of, its value aside. */
-enum tk_status groups_add_attribute(struct quality *quality, struct groups *groups,
-                                    const struct quality_resource *resource, uint8_t scope,
-                                    struct tk_text key, uint32_t value_type, uint64_t count,
-                                    const struct tk_segment *segment, uint32_t row,
-                                    struct tk_error *error);
+enum tk_status tk_groups_add_attribute(struct quality *quality, struct groups *groups,
+                                       const struct quality_resource *resource, uint8_t scope,
+                                       struct tk_text key, uint32_t value_type, uint64_t count,
+                                       const struct tk_segment *segment, uint32_t row,
+                                       struct tk_error *error);
 
 /** One finding for each group. */
-void groups_report(struct quality *quality, const struct groups *groups);
+void tk_groups_report(struct quality *quality, const struct groups *groups);
 
 #endif

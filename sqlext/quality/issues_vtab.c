@@ -73,7 +73,7 @@ static int connect_table(sqlite3 *db, void *context, int argc, const char *const
 }
 
 static int disconnect_table(sqlite3_vtab *base) {
-  quality_repeats_reset(&((struct issues_table *)base)->repeats);
+  tk_quality_repeats_reset(&((struct issues_table *)base)->repeats);
   return tk_reader_table_disconnect(base);
 }
 
@@ -117,7 +117,7 @@ static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **cursor_out) {
 }
 
 static void reset_cursor(struct issues_cursor *cursor) {
-  quality_end(&cursor->quality);
+  tk_quality_end(&cursor->quality);
   tk_terms_reset(&cursor->terms);
   sqlite3_free(cursor->parts);
   cursor->parts = NULL;
@@ -144,10 +144,10 @@ static void choose_rules(struct issues_cursor *cursor) {
   struct quality *quality = &cursor->quality;
   quality->rules = 0;
   for (int i = 0; i < RULE_COUNT; i++) {
-    const struct quality_rule_info *rule = &quality_rules[i];
+    const struct quality_rule_info *rule = &tk_quality_rules[i];
     if (quality->settings.enabled & RULE_BIT(i) && accepts_word(cursor, TYPE, rule->id) &&
-        accepts_word(cursor, STAGE, quality_stage_name(rule->stage)) &&
-        accepts_word(cursor, SEVERITY, quality_severity_name(rule->severity))) {
+        accepts_word(cursor, STAGE, tk_quality_stage_name(rule->stage)) &&
+        accepts_word(cursor, SEVERITY, tk_quality_severity_name(rule->severity))) {
       quality->rules |= RULE_BIT(i);
     }
   }
@@ -176,7 +176,7 @@ static enum tk_status add_places(struct issues_cursor *cursor, const struct tk_t
                         sizeof *cursor->parts)) {
       return tk_nomem(error);
     }
-    status = quality_segment(quality, index, &segment, error);
+    status = tk_quality_segment(quality, index, &segment, error);
     if (status != TK_OK) break;
     cursor->parts[cursor->part_count++] =
         (struct quality_part){index, places[i].trace_index, places[i].first_row,
@@ -191,7 +191,7 @@ static void lend_repeats(struct issues_cursor *cursor) {
   struct issues_table *table = (struct issues_table *)cursor->base.pVtab;
   const struct tk_reader *reader = table->table.reader;
   if (table->generation != reader->generation || table->file_number != reader->file_number) {
-    quality_repeats_reset(&table->repeats);
+    tk_quality_repeats_reset(&table->repeats);
     table->generation = reader->generation;
     table->file_number = reader->file_number;
     table->lookups = 0;
@@ -237,13 +237,13 @@ static enum tk_status begin(struct issues_cursor *cursor, int plan, const char *
   quality->findings.wants_texts = plan & PLAN_TEXTS;
   if ((status = tk_reader_refresh(reader, error)) != TK_OK ||
       (status = tk_terms_init(&cursor->terms, plan_text, argc, argv, error)) != TK_OK ||
-      (status = quality_settings_load(&quality->settings, reader->db, reader->schema, error)) !=
+      (status = tk_quality_settings_load(&quality->settings, reader->db, reader->schema, error)) !=
           TK_OK) {
     return status;
   }
   choose_rules(cursor);
   if (quality->rules == 0) return TK_OK; /* PHASE_END */
-  if ((status = quality_begin(quality, !cursor->by_id, error)) != TK_OK) return status;
+  if ((status = tk_quality_begin(quality, !cursor->by_id, error)) != TK_OK) return status;
   choose_services(cursor);
   if (cursor->by_id) {
     lend_repeats(cursor);
@@ -259,21 +259,21 @@ static enum tk_status next_granule(struct issues_cursor *cursor, struct tk_error
   struct quality *quality = &cursor->quality;
   const struct tk_segment *segment;
   if (cursor->segment_index >= quality->segments.count ||
-      !quality_rules_of(quality->rules, SCOPE_SPAN | SCOPE_TRACE)) {
+      !tk_quality_rules_of(quality->rules, SCOPE_SPAN | SCOPE_TRACE)) {
     cursor->phase = PHASE_ACROSS;
-    quality_close_segments(quality);
+    tk_quality_close_segments(quality);
     return TK_OK;
   }
-  if (cursor->granule == 0) quality_close_segments(quality);
-  enum tk_status status = quality_segment(quality, cursor->segment_index, &segment, error);
+  if (cursor->granule == 0) tk_quality_close_segments(quality);
+  enum tk_status status = tk_quality_segment(quality, cursor->segment_index, &segment, error);
   if (status != TK_OK) return status;
   if (cursor->granule >= segment->rows.count ||
-      (cursor->granule == 0 && !quality_may_find(quality, segment))) {
+      (cursor->granule == 0 && !tk_quality_may_find(quality, segment))) {
     cursor->segment_index++;
     cursor->granule = 0;
     return TK_OK;
   }
-  return quality_granule(quality, cursor->segment_index, cursor->granule++, error);
+  return tk_quality_granule(quality, cursor->segment_index, cursor->granule++, error);
 }
 
 static enum tk_status next_trace(struct issues_cursor *cursor, struct tk_error *error) {
@@ -283,19 +283,19 @@ static enum tk_status next_trace(struct issues_cursor *cursor, struct tk_error *
   enum tk_status status = TK_OK;
   if (begin_part >= cursor->part_count) {
     cursor->phase = PHASE_ACROSS;
-    quality_close_segments(quality);
+    tk_quality_close_segments(quality);
     return TK_OK;
   }
   while (cursor->parts[end].segment_index != NO_PLACE) end++;
   cursor->part_index = end + 1;
-  quality_close_segments(quality);
+  tk_quality_close_segments(quality);
   for (uint32_t p = begin_part; p < end && status == TK_OK; p++) {
-    if (quality_rules_of(quality->rules, SCOPE_SPAN)) {
-      status = quality_spans(quality, &cursor->parts[p], error);
+    if (tk_quality_rules_of(quality->rules, SCOPE_SPAN)) {
+      status = tk_quality_spans(quality, &cursor->parts[p], error);
     }
   }
-  if (status == TK_OK && quality_rules_of(quality->rules, SCOPE_TRACE)) {
-    status = quality_trace(quality, &cursor->parts[begin_part], end - begin_part, error);
+  if (status == TK_OK && tk_quality_rules_of(quality->rules, SCOPE_TRACE)) {
+    status = tk_quality_trace(quality, &cursor->parts[begin_part], end - begin_part, error);
   }
   return status;
 }
@@ -309,14 +309,14 @@ static int compare_parts(const void *left, const void *right) {
 static enum tk_status check_across(struct issues_cursor *cursor, struct tk_error *error) {
   uint32_t count = 0;
   cursor->phase = PHASE_GROUPS;
-  if (!cursor->by_id) return quality_across(&cursor->quality, NULL, 0, error);
+  if (!cursor->by_id) return tk_quality_across(&cursor->quality, NULL, 0, error);
   for (uint32_t p = 0; p < cursor->part_count; p++) {
     if (cursor->parts[p].segment_index != NO_PLACE) cursor->parts[count++] = cursor->parts[p];
   }
   cursor->part_count = count;
   if (count == 0) return TK_OK;
   qsort(cursor->parts, count, sizeof *cursor->parts, compare_parts);
-  return quality_across(&cursor->quality, cursor->parts, count, error);
+  return tk_quality_across(&cursor->quality, cursor->parts, count, error);
 }
 
 static enum tk_status next_batch(struct issues_cursor *cursor, struct tk_error *error) {
@@ -328,8 +328,8 @@ static enum tk_status next_batch(struct issues_cursor *cursor, struct tk_error *
       return check_across(cursor, error);
     case PHASE_GROUPS:
       cursor->phase = PHASE_END;
-      if (cursor->by_id || !quality_rules_of(quality->rules, SCOPE_GROUP)) return TK_OK;
-      return quality_groups(quality, error);
+      if (cursor->by_id || !tk_quality_rules_of(quality->rules, SCOPE_GROUP)) return TK_OK;
+      return tk_quality_groups(quality, error);
     case PHASE_END:
       break;
   }
@@ -341,10 +341,10 @@ static int move_on(struct issues_cursor *cursor) {
   struct tk_error error = {{0}};
   enum tk_status status = TK_OK;
   while (cursor->at >= findings->count && cursor->phase != PHASE_END && status == TK_OK) {
-    quality_findings_clear(findings);
+    tk_quality_findings_clear(findings);
     cursor->at = 0;
     status = next_batch(cursor, &error);
-    quality_findings_finish(findings);
+    tk_quality_findings_finish(findings);
     if (status == TK_OK && findings->failed) status = tk_nomem(&error);
   }
   if (status != TK_OK) {
@@ -394,7 +394,8 @@ static enum tk_status give_id(struct issues_cursor *cursor, sqlite3_context *con
   if (place->segment_index == NO_PLACE || (column == SPAN_ID && place->row == NO_PLACE)) {
     return TK_OK;
   }
-  enum tk_status status = quality_segment(&cursor->quality, place->segment_index, &segment, error);
+  enum tk_status status =
+      tk_quality_segment(&cursor->quality, place->segment_index, &segment, error);
   if (status != TK_OK) return status;
   if (column == TRACE_ID) {
     return tk_give_trace_id(context, reader_of(cursor), segment, place->trace_index, error);
@@ -408,7 +409,7 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
   struct issues_cursor *cursor = (struct issues_cursor *)base;
   const struct quality_findings *findings = &cursor->quality.findings;
   const struct quality_finding *finding = &findings->items[cursor->at];
-  const struct quality_rule_info *rule = &quality_rules[finding->rule];
+  const struct quality_rule_info *rule = &tk_quality_rules[finding->rule];
   struct tk_error error = {{0}};
   enum tk_status status = TK_OK;
 
@@ -417,13 +418,13 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
       sqlite3_result_text(context, rule->id, -1, SQLITE_STATIC);
       break;
     case STAGE:
-      sqlite3_result_text(context, quality_stage_name(rule->stage), -1, SQLITE_STATIC);
+      sqlite3_result_text(context, tk_quality_stage_name(rule->stage), -1, SQLITE_STATIC);
       break;
     case SEVERITY:
-      sqlite3_result_text(context, quality_severity_name(rule->severity), -1, SQLITE_STATIC);
+      sqlite3_result_text(context, tk_quality_severity_name(rule->severity), -1, SQLITE_STATIC);
       break;
     case MESSAGE:
-      tk_result_text(context, quality_message(findings, cursor->at));
+      tk_result_text(context, tk_quality_message(findings, cursor->at));
       break;
     case TRACE_ID:
     case SPAN_ID:
@@ -433,7 +434,7 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
       tk_result_text(context, finding->place.service);
       break;
     case CONTEXT:
-      tk_result_text(context, quality_context(findings, cursor->at));
+      tk_result_text(context, tk_quality_context(findings, cursor->at));
       break;
   }
   if (status != TK_OK) tk_result_fail(context, status, &error);

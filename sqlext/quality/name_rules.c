@@ -207,7 +207,7 @@ static enum tk_status add_rows(struct quality *quality, struct names *names,
       continue;
     last_resource = code;
     last_code = in->marks ? tk_column_code(in->column, row) : UINT32_MAX;
-    const struct quality_resource *resource = quality_resource_of(quality, in->segment, code);
+    const struct quality_resource *resource = tk_quality_resource_of(quality, in->segment, code);
     const struct tk_text name = tk_column_text(in->column, row);
     if (!resource->is_wanted || !make_template(name, buffer, &template)) continue;
     if (!add_name(names, resource, name, template)) return tk_nomem(error);
@@ -236,7 +236,7 @@ static enum tk_status add_segment(struct quality *quality, struct names *names,
                                   uint32_t segment_index, struct tk_error *error) {
   struct segment_names in = {.segment = NULL};
   bool any;
-  enum tk_status status = quality_segment(quality, segment_index, &in.segment, error);
+  enum tk_status status = tk_quality_segment(quality, segment_index, &in.segment, error);
   if (status != TK_OK) return status;
   const uint32_t index = in.segment->fixed[TK_COL_NAME];
   if (index == TK_NO_COLUMN) return TK_OK;
@@ -262,18 +262,19 @@ static enum tk_status add_segment(struct quality *quality, struct names *names,
 
 static void report_group(struct quality *quality, const struct name_group *group) {
   struct quality_findings *findings = &quality->findings;
-  const int64_t most = quality_threshold(quality, RULE_NAME_HIGH_CARDINALITY);
+  const int64_t most = tk_quality_threshold(quality, RULE_NAME_HIGH_CARDINALITY);
   if (group->names <= (uint64_t)most ||
-      !quality_find_service(quality, RULE_NAME_HIGH_CARDINALITY, group->resource)) {
+      !tk_quality_find_service(quality, RULE_NAME_HIGH_CARDINALITY, group->resource)) {
     return;
   }
-  quality_say(findings, "%llu span names like ", (unsigned long long)group->names);
-  quality_say_text(findings, group->template);
-  quality_say(findings, ", expected at most %lld: values belong into attributes", (long long)most);
-  quality_note_text(findings, "template", group->template);
-  quality_note_text(findings, "example", group->example);
-  quality_note_unsigned(findings, "found", group->names);
-  quality_note_int(findings, "expected_at_most", most);
+  tk_quality_say(findings, "%llu span names like ", (unsigned long long)group->names);
+  tk_quality_say_text(findings, group->template);
+  tk_quality_say(findings, ", expected at most %lld: values belong into attributes",
+                 (long long)most);
+  tk_quality_note_text(findings, "template", group->template);
+  tk_quality_note_text(findings, "example", group->example);
+  tk_quality_note_unsigned(findings, "found", group->names);
+  tk_quality_note_int(findings, "expected_at_most", most);
 }
 
 struct service_names {
@@ -283,7 +284,7 @@ struct service_names {
 
 static enum tk_status report_services(struct quality *quality, const struct names *names,
                                       struct tk_error *error) {
-  const int64_t most = quality_threshold(quality, RULE_SPA_003);
+  const int64_t most = tk_quality_threshold(quality, RULE_SPA_003);
   const uint64_t count = quality->service_count;
   struct service_names *services = sqlite3_malloc64(count * sizeof *services + 1);
   if (!services) return tk_nomem(error);
@@ -298,20 +299,20 @@ static enum tk_status report_services(struct quality *quality, const struct name
   }
   for (uint64_t i = 0; i < count; i++) {
     if (!services[i].resource ||
-        !quality_find_service(quality, RULE_SPA_003, services[i].resource)) {
+        !tk_quality_find_service(quality, RULE_SPA_003, services[i].resource)) {
       continue;
     }
-    quality_say(&quality->findings,
-                "%llu span names are %llu when numbers and ids are taken out of them",
-                (unsigned long long)services[i].names, (unsigned long long)services[i].templates);
-    quality_note_unsigned(&quality->findings, "names", services[i].names);
-    quality_note_unsigned(&quality->findings, "templates", services[i].templates);
+    tk_quality_say(
+        &quality->findings, "%llu span names are %llu when numbers and ids are taken out of them",
+        (unsigned long long)services[i].names, (unsigned long long)services[i].templates);
+    tk_quality_note_unsigned(&quality->findings, "names", services[i].names);
+    tk_quality_note_unsigned(&quality->findings, "templates", services[i].templates);
   }
   sqlite3_free(services);
   return TK_OK;
 }
 
-enum tk_status quality_name_rules(struct quality *quality, struct tk_error *error) {
+enum tk_status tk_quality_name_rules(struct quality *quality, struct tk_error *error) {
   struct names names = {.seen = NULL};
   enum tk_status status = TK_OK;
 
@@ -320,14 +321,14 @@ enum tk_status quality_name_rules(struct quality *quality, struct tk_error *erro
   }
   for (uint32_t s = 0; s < quality->segments.count && status == TK_OK; s++) {
     status = add_segment(quality, &names, s, error);
-    quality_close_segments(quality);
+    tk_quality_close_segments(quality);
   }
-  if (status == TK_OK && quality_wants(quality, RULE_NAME_HIGH_CARDINALITY)) {
+  if (status == TK_OK && tk_quality_wants(quality, RULE_NAME_HIGH_CARDINALITY)) {
     for (uint32_t i = 0; i < names.group_slots; i++) {
       if (names.groups[i].hash != 0) report_group(quality, &names.groups[i]);
     }
   }
-  if (status == TK_OK && quality_wants(quality, RULE_SPA_003)) {
+  if (status == TK_OK && tk_quality_wants(quality, RULE_SPA_003)) {
     status = report_services(quality, &names, error);
   }
   sqlite3_free(names.seen);

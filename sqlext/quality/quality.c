@@ -6,18 +6,18 @@
 #include <string.h>
 #include <time.h>
 
-uint64_t quality_rules_of(uint64_t rules, unsigned scopes) {
+uint64_t tk_quality_rules_of(uint64_t rules, unsigned scopes) {
   uint64_t found = 0;
   for (int rule = 0; rule < RULE_COUNT; rule++) {
-    if (quality_rules[rule].scope & scopes) found |= RULE_BIT((enum quality_rule)rule);
+    if (tk_quality_rules[rule].scope & scopes) found |= RULE_BIT((enum quality_rule)rule);
   }
   return rules & found;
 }
 
 /* ---- resources ---- */
 
-const struct tk_attribute *quality_attribute(const struct tk_attributes *attributes,
-                                             const char *key) {
+const struct tk_attribute *tk_quality_attribute(const struct tk_attributes *attributes,
+                                                const char *key) {
   for (uint32_t i = 0; i < attributes->count; i++) {
     if (text_is(attributes->items[i].key, key)) return &attributes->items[i];
   }
@@ -37,7 +37,7 @@ static struct tk_text host_of(const struct tk_attributes *attributes) {
   static const char *const keys[] = {"host.id", "host.ip", "host.name"};
   struct tk_text host = {NULL, 0};
   for (size_t i = 0; i < sizeof keys / sizeof *keys && !host.data; i++) {
-    host = text_of(quality_attribute(attributes, keys[i]));
+    host = text_of(tk_quality_attribute(attributes, keys[i]));
   }
   return host;
 }
@@ -79,8 +79,8 @@ static enum tk_status load_resources(struct quality *quality, struct tk_error *e
   return number_services(quality, error);
 }
 
-struct quality_resource *quality_resource_of(const struct quality *quality,
-                                             const struct tk_segment *segment, int64_t code) {
+struct quality_resource *tk_quality_resource_of(const struct quality *quality,
+                                                const struct tk_segment *segment, int64_t code) {
   const int64_t id = segment->resources[code];
   uint32_t low = 0, high = quality->resource_count;
   if (id >= 1 && (uint64_t)id <= high && quality->resources[id - 1].stored->id == id) {
@@ -100,8 +100,8 @@ struct quality_resource *quality_resource_of(const struct quality *quality,
 
 /* ---- segments ---- */
 
-enum tk_status quality_segment(struct quality *quality, uint32_t index,
-                               const struct tk_segment **segment_out, struct tk_error *error) {
+enum tk_status tk_quality_segment(struct quality *quality, uint32_t index,
+                                  const struct tk_segment **segment_out, struct tk_error *error) {
   if (!quality->opened[index]) {
     enum tk_status status = tk_segment_list_open(&quality->segments, quality->reader, index,
                                                  &quality->opened[index], error);
@@ -116,7 +116,7 @@ enum tk_status quality_segment(struct quality *quality, uint32_t index,
   return TK_OK;
 }
 
-void quality_close_segments(struct quality *quality) {
+void tk_quality_close_segments(struct quality *quality) {
   for (uint32_t i = quality->opened_low; i < quality->opened_high; i++) {
     if (quality->opened[i]) tk_segment_release(quality->opened[i]);
     quality->opened[i] = NULL;
@@ -127,7 +127,7 @@ void quality_close_segments(struct quality *quality) {
 
 /* ---- an evaluation ---- */
 
-enum tk_status quality_begin(struct quality *quality, bool with_split, struct tk_error *error) {
+enum tk_status tk_quality_begin(struct quality *quality, bool with_split, struct tk_error *error) {
   enum tk_status status;
 
   quality->opened_low = UINT32_MAX;
@@ -145,21 +145,21 @@ enum tk_status quality_begin(struct quality *quality, bool with_split, struct tk
   return with_split ? tk_split_traces_load(&quality->split, quality->reader, error) : TK_OK;
 }
 
-void quality_end(struct quality *quality) {
-  if (quality->opened) quality_close_segments(quality);
+void tk_quality_end(struct quality *quality) {
+  if (quality->opened) tk_quality_close_segments(quality);
   sqlite3_free(quality->opened);
   sqlite3_free(quality->resources);
   tk_segment_list_reset(&quality->segments);
   tk_split_traces_reset(&quality->split);
-  quality_tree_free(quality->tree);
-  quality_lookup_free(quality->lookup);
-  quality_findings_reset(&quality->findings);
+  tk_quality_tree_free(quality->tree);
+  tk_quality_lookup_free(quality->lookup);
+  tk_quality_findings_reset(&quality->findings);
   *quality = (struct quality){.reader = quality->reader};
 }
 
 /* ---- granule by granule ---- */
 
-bool quality_may_find(const struct quality *quality, const struct tk_segment *segment) {
+bool tk_quality_may_find(const struct quality *quality, const struct tk_segment *segment) {
   const struct tk_segment_summary *summary = &segment->summary;
   if (summary->flags & TK_SEGMENT_HAS_SPLIT) return true; /* the rest of a trace may be anything */
   if (quality->has_window &&
@@ -167,7 +167,7 @@ bool quality_may_find(const struct quality *quality, const struct tk_segment *se
     return false;
   }
   for (uint32_t code = 0; code < segment->resource_count; code++) {
-    if (quality_resource_of(quality, segment, code)->is_wanted) return true;
+    if (tk_quality_resource_of(quality, segment, code)->is_wanted) return true;
   }
   return false;
 }
@@ -177,7 +177,7 @@ static enum tk_status make_part(struct quality *quality, uint32_t segment_index,
                                 struct tk_error *error) {
   const struct tk_segment *segment;
   const uint32_t *trace_rows;
-  enum tk_status status = quality_segment(quality, segment_index, &segment, error);
+  enum tk_status status = tk_quality_segment(quality, segment_index, &segment, error);
   if (status == TK_OK) {
     status = tk_reader_trace_rows(quality->reader, segment, &trace_rows, error);
   }
@@ -201,7 +201,7 @@ static enum tk_status check_split_trace(struct quality *quality, uint32_t split,
     const struct tk_split_part *place = &quality->split.by_trace[first + i];
     status = make_part(quality, place->segment_index, place->trace_index, &parts[i], error);
   }
-  if (status == TK_OK) status = quality_trace(quality, parts, count, error);
+  if (status == TK_OK) status = tk_quality_trace(quality, parts, count, error);
   sqlite3_free(parts);
   return status;
 }
@@ -222,37 +222,38 @@ static enum tk_status check_traces(struct quality *quality, const struct tk_segm
       continue;
     }
     status = make_part(quality, segment_index, t, &part, error);
-    if (status == TK_OK) status = quality_trace(quality, &part, 1, error);
+    if (status == TK_OK) status = tk_quality_trace(quality, &part, 1, error);
   }
   return status;
 }
 
-enum tk_status quality_granule(struct quality *quality, uint32_t segment_index, uint32_t granule,
-                               struct tk_error *error) {
+enum tk_status tk_quality_granule(struct quality *quality, uint32_t segment_index, uint32_t granule,
+                                  struct tk_error *error) {
   const struct tk_segment *segment;
-  enum tk_status status = quality_segment(quality, segment_index, &segment, error);
+  enum tk_status status = tk_quality_segment(quality, segment_index, &segment, error);
   if (status != TK_OK) return status;
-  if (quality_rules_of(quality->rules, SCOPE_SPAN)) {
+  if (tk_quality_rules_of(quality->rules, SCOPE_SPAN)) {
     const struct quality_part range = {.segment_index = segment_index,
                                        .begin = granule > 0 ? segment->rows.ends[granule - 1] : 0,
                                        .end = segment->rows.ends[granule],
                                        .granule = granule};
-    if ((status = quality_spans(quality, &range, error)) != TK_OK) return status;
+    if ((status = tk_quality_spans(quality, &range, error)) != TK_OK) return status;
   }
-  if (!quality_rules_of(quality->rules, SCOPE_TRACE)) return TK_OK;
+  if (!tk_quality_rules_of(quality->rules, SCOPE_TRACE)) return TK_OK;
   return check_traces(quality, segment, segment_index, granule, error);
 }
 
 /* ---- findings ---- */
 
-bool quality_find_row(struct quality *quality, enum quality_rule rule, uint32_t segment_index,
-                      uint32_t trace_index, uint32_t row, const struct quality_resource *resource) {
+bool tk_quality_find_row(struct quality *quality, enum quality_rule rule, uint32_t segment_index,
+                         uint32_t trace_index, uint32_t row,
+                         const struct quality_resource *resource) {
   if (!resource->is_wanted) return false;
   const struct quality_place place = {segment_index, trace_index, row, resource->stored->service};
-  return quality_find(&quality->findings, rule, &place);
+  return tk_quality_find(&quality->findings, rule, &place);
 }
 
-bool quality_find_service(struct quality *quality, enum quality_rule rule,
-                          const struct quality_resource *resource) {
-  return quality_find_row(quality, rule, NO_PLACE, NO_PLACE, NO_PLACE, resource);
+bool tk_quality_find_service(struct quality *quality, enum quality_rule rule,
+                             const struct quality_resource *resource) {
+  return tk_quality_find_row(quality, rule, NO_PLACE, NO_PLACE, NO_PLACE, resource);
 }

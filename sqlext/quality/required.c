@@ -144,21 +144,21 @@ static int is_text(struct tk_text text, const char *literal) {
   return strlen(literal) == text.size && memcmp(literal, text.data, text.size) == 0;
 }
 
-uint64_t required_key_bit(struct tk_text key) {
+uint64_t tk_required_key_bit(struct tk_text key) {
   for (int i = 0; i < KEY_COUNT; i++) {
     if (is_text(key, keys[i])) return (uint64_t)1 << i;
   }
   return 0;
 }
 
-int required_has_values(struct tk_text key) {
+int tk_required_has_values(struct tk_text key) {
   for (int i = 0; i < VALUE_COUNT; i++) {
     if (is_text(key, values[i].key)) return 1;
   }
   return 0;
 }
 
-uint64_t required_value_bit(struct tk_text key, struct tk_text value) {
+uint64_t tk_required_value_bit(struct tk_text key, struct tk_text value) {
   for (int i = 0; i < VALUE_COUNT; i++) {
     if (is_text(key, values[i].key) && is_text(value, values[i].value)) {
       return (uint64_t)1 << (KEY_COUNT + i);
@@ -167,7 +167,7 @@ uint64_t required_value_bit(struct tk_text key, struct tk_text value) {
   return 0;
 }
 
-unsigned required_list(const struct requirement **list_out) {
+unsigned tk_required_list(const struct requirement **list_out) {
   *list_out = requirements;
   return sizeof requirements / sizeof requirements[0];
 }

@@ -10,11 +10,11 @@
 #include "tracekeep/span.h"
 
 /** The bit of a key; 0: it does not matter. */
-uint64_t required_key_bit(struct tk_text key);
+uint64_t tk_required_key_bit(struct tk_text key);
 
 /** True if values of this key have bits too. */
-int required_has_values(struct tk_text key);
-uint64_t required_value_bit(struct tk_text key, struct tk_text value);
+int tk_required_has_values(struct tk_text key);
+uint64_t tk_required_value_bit(struct tk_text key, struct tk_text value);
 
 struct requirement {
   const char *convention, *key;
@@ -23,6 +23,6 @@ struct requirement {
 };
 
 /** All requirements; their number. */
-unsigned required_list(const struct requirement **list_out);
+unsigned tk_required_list(const struct requirement **list_out);
 
 #endif

@@ -12,7 +12,7 @@ static const struct tk_attributes *attributes_of(const struct quality_resource *
 }
 
 static struct tk_text text_attribute(const struct quality_resource *resource, const char *key) {
-  const struct tk_attribute *attribute = quality_attribute(attributes_of(resource), key);
+  const struct tk_attribute *attribute = tk_quality_attribute(attributes_of(resource), key);
   if (!attribute || attribute->value.type != TK_VALUE_STRING || attribute->value.size == 0) {
     return (struct tk_text){NULL, 0};
   }
@@ -22,12 +22,12 @@ static struct tk_text text_attribute(const struct quality_resource *resource, co
 /* ---- what each resource lacks, by service ---- */
 
 static bool lacks_instance(const struct quality_resource *resource) {
-  return quality_attribute(attributes_of(resource), "service.instance.id") == NULL;
+  return tk_quality_attribute(attributes_of(resource), "service.instance.id") == NULL;
 }
 
 static bool lacks_pod_uid(const struct quality_resource *resource) {
   return text_attribute(resource, "k8s.pod.name").data &&
-         !quality_attribute(attributes_of(resource), "k8s.pod.uid");
+         !tk_quality_attribute(attributes_of(resource), "k8s.pod.uid");
 }
 
 static bool is_unknown(const struct quality_resource *resource) {
@@ -58,16 +58,16 @@ struct tally {
 static void report_lack(struct quality *quality, const struct lack *lack,
                         const struct tally *tally) {
   struct quality_findings *findings = &quality->findings;
-  if (tally->faulty == 0 || !quality_find_service(quality, lack->rule, tally->first)) return;
-  quality_say(findings, "%u of ", tally->faulty);
-  quality_say_count(findings, tally->resources, "resource");
-  quality_say(findings, " of the service %s (", lack->words);
-  quality_say_count(findings, tally->spans, "span");
-  quality_say(findings, ")");
-  quality_note_unsigned(findings, "resources", tally->faulty);
-  quality_note_unsigned(findings, "of_resources", tally->resources);
-  quality_note_unsigned(findings, "count", tally->spans);
-  quality_note_int(findings, "example_resource_id", tally->first->stored->id);
+  if (tally->faulty == 0 || !tk_quality_find_service(quality, lack->rule, tally->first)) return;
+  tk_quality_say(findings, "%u of ", tally->faulty);
+  tk_quality_say_count(findings, tally->resources, "resource");
+  tk_quality_say(findings, " of the service %s (", lack->words);
+  tk_quality_say_count(findings, tally->spans, "span");
+  tk_quality_say(findings, ")");
+  tk_quality_note_unsigned(findings, "resources", tally->faulty);
+  tk_quality_note_unsigned(findings, "of_resources", tally->resources);
+  tk_quality_note_unsigned(findings, "count", tally->spans);
+  tk_quality_note_int(findings, "example_resource_id", tally->first->stored->id);
 }
 
 static enum tk_status check_lack(struct quality *quality, const struct lack *lack,
@@ -92,20 +92,20 @@ static enum tk_status check_lack(struct quality *quality, const struct lack *lac
 
 static void check_service_name(struct quality *quality, const struct quality_resource *resource) {
   struct quality_findings *findings = &quality->findings;
-  if (resource->stored->service.data || !quality_find_service(quality, RULE_RES_005, resource)) {
+  if (resource->stored->service.data || !tk_quality_find_service(quality, RULE_RES_005, resource)) {
     return;
   }
-  const struct tk_attribute *name = quality_attribute(attributes_of(resource), "service.name");
+  const struct tk_attribute *name = tk_quality_attribute(attributes_of(resource), "service.name");
   const char *found = !name                                 ? "none"
                       : name->value.type == TK_VALUE_STRING ? "an empty one"
                                                             : "one that is no text";
-  quality_say(findings, "expected service.name, found %s (resource %lld, ", found,
-              (long long)resource->stored->id);
-  quality_say_count(findings, resource->span_count, "span");
-  quality_say(findings, ")");
-  quality_note_word(findings, "found", found);
-  quality_note_unsigned(findings, "count", resource->span_count);
-  quality_note_int(findings, "example_resource_id", resource->stored->id);
+  tk_quality_say(findings, "expected service.name, found %s (resource %lld, ", found,
+                 (long long)resource->stored->id);
+  tk_quality_say_count(findings, resource->span_count, "span");
+  tk_quality_say(findings, ")");
+  tk_quality_note_word(findings, "found", found);
+  tk_quality_note_unsigned(findings, "count", resource->span_count);
+  tk_quality_note_int(findings, "example_resource_id", resource->stored->id);
 }
 
 /* ---- resources with one instance id ---- */
@@ -157,15 +157,15 @@ static void report_instance(struct quality *quality, enum quality_rule rule,
                             const struct instance *instances, uint32_t count, struct tk_text key,
                             const char *what) {
   struct quality_findings *findings = &quality->findings;
-  if (!quality_find_service(quality, rule, instances->resource)) return;
-  quality_say(findings, "%u resources have the service.instance.id ", count);
-  quality_say_text(findings, instances->id);
-  quality_say(findings, ", %s ", what);
-  quality_say_text(findings, key);
-  quality_note_text(findings, "service.instance.id", instances->id);
-  quality_note_text(findings, "key", key);
-  quality_note_unsigned(findings, "resources", count);
-  quality_note_int(findings, "example_resource_id", instances->resource->stored->id);
+  if (!tk_quality_find_service(quality, rule, instances->resource)) return;
+  tk_quality_say(findings, "%u resources have the service.instance.id ", count);
+  tk_quality_say_text(findings, instances->id);
+  tk_quality_say(findings, ", %s ", what);
+  tk_quality_say_text(findings, key);
+  tk_quality_note_text(findings, "service.instance.id", instances->id);
+  tk_quality_note_text(findings, "key", key);
+  tk_quality_note_unsigned(findings, "resources", count);
+  tk_quality_note_int(findings, "example_resource_id", instances->resource->stored->id);
 }
 
 static bool same_value(const struct tk_value *a, const struct tk_value *b) {
@@ -226,14 +226,14 @@ static enum tk_status check_instances(struct quality *quality, const struct inst
   const struct tk_attribute *conflict = NULL;
   for (size_t k = 0; k < sizeof workload_keys / sizeof *workload_keys; k++) {
     if (!values_differ(instances, count, workload_keys[k])) continue;
-    if (quality_wants(quality, RULE_RES_002)) {
+    if (tk_quality_wants(quality, RULE_RES_002)) {
       report_instance(quality, RULE_RES_002, instances, count,
                       (struct tk_text){workload_keys[k], (uint32_t)strlen(workload_keys[k])},
                       "and are told apart by");
     }
     return TK_OK;
   }
-  if (!quality_wants(quality, RULE_RESOURCE_CONFLICT)) return TK_OK;
+  if (!tk_quality_wants(quality, RULE_RESOURCE_CONFLICT)) return TK_OK;
   enum tk_status status = find_conflict(instances, count, &conflict, error);
   if (conflict) {
     report_instance(quality, RULE_RESOURCE_CONFLICT, instances, count, conflict->key,
@@ -267,12 +267,13 @@ static enum tk_status check_shared_instances(struct quality *quality, struct tk_
 
 /* ---- all of them ---- */
 
-enum tk_status quality_resource_rules(struct quality *quality, struct tk_error *error) {
+enum tk_status tk_quality_resource_rules(struct quality *quality, struct tk_error *error) {
   enum tk_status status = TK_OK;
   for (size_t i = 0; i < sizeof lacks / sizeof *lacks && status == TK_OK; i++) {
-    if (quality_wants(quality, lacks[i].rule)) status = check_lack(quality, &lacks[i], error);
+    if (tk_quality_wants(quality, lacks[i].rule)) status = check_lack(quality, &lacks[i], error);
   }
-  for (uint32_t i = 0; i < quality->resource_count && quality_wants(quality, RULE_RES_005); i++) {
+  for (uint32_t i = 0; i < quality->resource_count && tk_quality_wants(quality, RULE_RES_005);
+       i++) {
     if (quality->resources[i].span_count > 0) {
       check_service_name(quality, &quality->resources[i]);
     }

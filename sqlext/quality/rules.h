@@ -148,24 +148,24 @@ struct quality_rule_info {
   const char *description;
 };
 
-extern const struct quality_rule_info quality_rules[RULE_COUNT];
+extern const struct quality_rule_info tk_quality_rules[RULE_COUNT];
 
-const char *quality_stage_name(enum quality_stage stage);
-const char *quality_severity_name(enum tk_severity severity);
+const char *tk_quality_stage_name(enum quality_stage stage);
+const char *tk_quality_severity_name(enum tk_severity severity);
 
 /** The rule with this id (exactly), or RULE_COUNT. */
-enum quality_rule quality_rule_find(const char *id);
+enum quality_rule tk_quality_rule_find(const char *id);
 
 struct quality_settings {
   uint64_t enabled;
   int64_t thresholds[RULE_COUNT];
 };
 
-void quality_settings_default(struct quality_settings *settings);
+void tk_quality_settings_default(struct quality_settings *settings);
 
 /** The defaults, changed by what tk_rule_setting of `schema` says. Rows about rules that do not
  * exist, and values that are no integers, change nothing. */
-enum tk_status quality_settings_load(struct quality_settings *settings, sqlite3 *db,
-                                     const char *schema, struct tk_error *error);
+enum tk_status tk_quality_settings_load(struct quality_settings *settings, sqlite3 *db,
+                                        const char *schema, struct tk_error *error);
 
 #endif

@@ -73,7 +73,7 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, in
   cursor->row = 0;
   cursor->is_other = cursor->at_end = false;
   enum tk_status status =
-      quality_settings_load(&cursor->settings, reader->db, reader->schema, &error);
+      tk_quality_settings_load(&cursor->settings, reader->db, reader->schema, &error);
   return tk_vtab_fail(base->pVtab, status, &error);
 }
 
@@ -104,7 +104,7 @@ static int next_row(sqlite3_vtab_cursor *base) {
       return rc == SQLITE_DONE ? SQLITE_OK : rc;
     }
     const char *id = (const char *)sqlite3_column_text(cursor->others, 0);
-    if (id && quality_rule_find(id) == RULE_COUNT) return SQLITE_OK;
+    if (id && tk_quality_rule_find(id) == RULE_COUNT) return SQLITE_OK;
   }
   return SQLITE_OK;
 }
@@ -139,16 +139,16 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     give_other(cursor, context, (enum column)column);
     return SQLITE_OK;
   }
-  const struct quality_rule_info *rule = &quality_rules[cursor->row];
+  const struct quality_rule_info *rule = &tk_quality_rules[cursor->row];
   switch ((enum column)column) {
     case ID:
       sqlite3_result_text(context, rule->id, -1, SQLITE_STATIC);
       break;
     case STAGE:
-      sqlite3_result_text(context, quality_stage_name(rule->stage), -1, SQLITE_STATIC);
+      sqlite3_result_text(context, tk_quality_stage_name(rule->stage), -1, SQLITE_STATIC);
       break;
     case SEVERITY:
-      sqlite3_result_text(context, quality_severity_name(rule->severity), -1, SQLITE_STATIC);
+      sqlite3_result_text(context, tk_quality_severity_name(rule->severity), -1, SQLITE_STATIC);
       break;
     case ENABLED:
       sqlite3_result_int(context, (int)(cursor->settings.enabled >> cursor->row & 1));

@@ -163,7 +163,7 @@ static void take_findings(struct quality *quality, struct service_row *rows,
       rows[low].findings[r]++;
     }
   }
-  quality_findings_clear(findings);
+  tk_quality_findings_clear(findings);
 }
 
 static enum tk_status evaluate(struct quality *quality, struct service_row *rows,
@@ -171,16 +171,16 @@ static enum tk_status evaluate(struct quality *quality, struct service_row *rows
   enum tk_status status = TK_OK;
   for (uint32_t s = 0; s < quality->segments.count && status == TK_OK; s++) {
     const struct tk_segment *segment;
-    status = quality_segment(quality, s, &segment, error);
+    status = tk_quality_segment(quality, s, &segment, error);
     if (status != TK_OK) break;
-    const bool may_find = quality_may_find(quality, segment);
+    const bool may_find = tk_quality_may_find(quality, segment);
     for (uint32_t g = 0; g < segment->rows.count && may_find && status == TK_OK; g++) {
-      status = quality_granule(quality, s, g, error);
+      status = tk_quality_granule(quality, s, g, error);
       take_findings(quality, rows, by_text);
     }
-    quality_close_segments(quality);
+    tk_quality_close_segments(quality);
   }
-  if (status == TK_OK) status = quality_groups(quality, error);
+  if (status == TK_OK) status = tk_quality_groups(quality, error);
   take_findings(quality, rows, by_text);
   if (status == TK_OK && quality->findings.failed) status = tk_nomem(error);
   return status;
@@ -211,8 +211,8 @@ static enum tk_status compute(struct score_cursor *cursor, struct tk_reader *rea
   choose_window(cursor, reader);
   quality.since = cursor->since;
   quality.until = cursor->until;
-  quality_settings_default(&quality.settings);
-  if ((status = quality_begin(&quality, true, error)) != TK_OK) goto done;
+  tk_quality_settings_default(&quality.settings);
+  if ((status = tk_quality_begin(&quality, true, error)) != TK_OK) goto done;
   const uint64_t services = quality.service_count;
   rows = sqlite3_malloc64(services * sizeof *rows + 1);
   by_text = sqlite3_malloc64(services * sizeof(void *) + 1);
@@ -232,7 +232,7 @@ static enum tk_status compute(struct score_cursor *cursor, struct tk_reader *rea
 done:
   sqlite3_free(rows);
   sqlite3_free(by_text);
-  quality_end(&quality);
+  tk_quality_end(&quality);
   return status;
 }
 
@@ -297,7 +297,8 @@ static void give_rules(sqlite3_context *context, const struct service_row *row, 
   sqlite3_str *json = sqlite3_str_new(NULL);
   sqlite3_str_appendall(json, ids_only ? "[" : "{");
   for (int r = 0; r < SCORE_RULE_COUNT; r++) {
-    sqlite3_str_appendf(json, "%s\"%s\"", r > 0 ? "," : "", quality_rules[score_rules[r].rule].id);
+    sqlite3_str_appendf(json, "%s\"%s\"", r > 0 ? "," : "",
+                        tk_quality_rules[score_rules[r].rule].id);
     if (ids_only) continue;
     sqlite3_str_appendf(json, ":{\"passed\":%s,\"impact\":\"%s\",\"findings\":%llu}",
                         row->findings[r] == 0 ? "true" : "false", score_rules[r].impact,

@@ -37,7 +37,7 @@ static bool is_redacted(struct tk_text value) {
   return contains(value, "redacted") || contains(value, "xxxx") || contains(value, "****");
 }
 
-const char *quality_secret_kind(struct tk_text key, struct tk_text value) {
+const char *tk_quality_secret_kind(struct tk_text key, struct tk_text value) {
   static const struct {
     const char *begin;
     uint32_t least; /* token characters behind it */

@@ -11,11 +11,11 @@ static int compare_key(const char *key, struct tk_text text) {
 }
 
 static const struct semconv_attribute *find_exactly(struct tk_text key) {
-  unsigned low = 0, high = semconv_attribute_count;
+  unsigned low = 0, high = tk_semconv_attribute_count;
   while (low < high) {
     const unsigned middle = low + (high - low) / 2;
-    const int order = compare_key(semconv_attributes[middle].key, key);
-    if (order == 0) return &semconv_attributes[middle];
+    const int order = compare_key(tk_semconv_attributes[middle].key, key);
+    if (order == 0) return &tk_semconv_attributes[middle];
     if (order < 0) {
       low = middle + 1;
     } else {
@@ -29,7 +29,7 @@ static bool is_template(const struct semconv_attribute *attribute) {
   return attribute->type == SEMCONV_TEMPLATE_STRING || attribute->type == SEMCONV_TEMPLATE_ARRAY;
 }
 
-const struct semconv_attribute *semconv_find(struct tk_text key) {
+const struct semconv_attribute *tk_semconv_find(struct tk_text key) {
   const struct semconv_attribute *found = find_exactly(key);
   if (found) return is_template(found) ? NULL : found;
   for (uint32_t size = key.size; size > 0; size--) {
@@ -40,7 +40,7 @@ const struct semconv_attribute *semconv_find(struct tk_text key) {
   return NULL;
 }
 
-bool semconv_allows_type(const struct semconv_attribute *attribute, uint32_t value_type) {
+bool tk_semconv_allows_type(const struct semconv_attribute *attribute, uint32_t value_type) {
   if (value_type == TK_VALUE_EMPTY) return true; /* attr.null_value */
   switch ((enum semconv_type)attribute->type) {
     case SEMCONV_STRING:
@@ -62,7 +62,7 @@ bool semconv_allows_type(const struct semconv_attribute *attribute, uint32_t val
   return true;
 }
 
-const char *semconv_type_name(const struct semconv_attribute *attribute) {
+const char *tk_semconv_type_name(const struct semconv_attribute *attribute) {
   static const char *const names[] = {[SEMCONV_STRING] = "string",
                                       [SEMCONV_ENUM] = "string",
                                       [SEMCONV_INT] = "int",
@@ -75,7 +75,7 @@ const char *semconv_type_name(const struct semconv_attribute *attribute) {
   return names[attribute->type];
 }
 
-bool semconv_allows_value(const struct semconv_attribute *attribute, struct tk_text value) {
+bool tk_semconv_allows_value(const struct semconv_attribute *attribute, struct tk_text value) {
   const char *member = attribute->members;
   if (attribute->type != SEMCONV_ENUM || !*member) return true;
   while (*member) {
@@ -103,7 +103,7 @@ static bool is_one_of(struct tk_text key, const char *const *keys) {
   return false;
 }
 
-bool semconv_is_of_resource(struct tk_text key) {
+bool tk_semconv_is_of_resource(struct tk_text key) {
   static const char *const keys[] = {"service.name",
                                      "service.namespace",
                                      "service.version",
@@ -120,7 +120,7 @@ bool semconv_is_of_resource(struct tk_text key) {
   return is_one_of(key, keys) || begins_with(key, prefixes);
 }
 
-bool semconv_is_of_span(struct tk_text key) {
+bool tk_semconv_is_of_span(struct tk_text key) {
   static const char *const prefixes[] = {"http.",      "url.",       "db.",       "rpc.",
                                          "messaging.", "exception.", "net.peer.", NULL};
   return begins_with(key, prefixes);

@@ -1,5 +1,5 @@
-/* What the semantic conventions say of attributes: generated from semconv_attributes.tsv, facts of
- * the registry of OpenTelemetry's semantic conventions 1.44.0. The attributes that moved to a
+/* What the semantic conventions say of attributes: generated from tk_semconv_attributes.tsv, facts
+ * of the registry of OpenTelemetry's semantic conventions 1.44.0. The attributes that moved to a
  * registry of their own (gen_ai.*, openai.*, mcp.*) do not count as deprecated. */
 #ifndef TK_SQLEXT_QUALITY_SEMCONV_H
 #define TK_SQLEXT_QUALITY_SEMCONV_H
@@ -29,19 +29,19 @@ struct semconv_attribute {
   const char *members;      /**< of ENUM, separated by |; empty: not known */
 };
 
-extern const struct semconv_attribute semconv_attributes[]; /* ascending keys */
-extern const unsigned semconv_attribute_count;
+extern const struct semconv_attribute tk_semconv_attributes[]; /* ascending keys */
+extern const unsigned tk_semconv_attribute_count;
 
 /** What is said of `key`, also by a template; NULL: nothing. */
-const struct semconv_attribute *semconv_find(struct tk_text key);
+const struct semconv_attribute *tk_semconv_find(struct tk_text key);
 /** False: a value of this type contradicts what is said. Whole numbers may stand for reals. */
-bool semconv_allows_type(const struct semconv_attribute *attribute, uint32_t value_type);
+bool tk_semconv_allows_type(const struct semconv_attribute *attribute, uint32_t value_type);
 /** As in the registry: `string`, `int`, ... */
-const char *semconv_type_name(const struct semconv_attribute *attribute);
+const char *tk_semconv_type_name(const struct semconv_attribute *attribute);
 /** False: the members are known, and `value` is none. */
-bool semconv_allows_value(const struct semconv_attribute *attribute, struct tk_text value);
+bool tk_semconv_allows_value(const struct semconv_attribute *attribute, struct tk_text value);
 /** An attribute that only resources (only spans) have. */
-bool semconv_is_of_resource(struct tk_text key);
-bool semconv_is_of_span(struct tk_text key);
+bool tk_semconv_is_of_resource(struct tk_text key);
+bool tk_semconv_is_of_span(struct tk_text key);
 
 #endif

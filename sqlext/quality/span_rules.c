@@ -55,7 +55,7 @@ struct quality_lookup {
   struct tk_arena arena;
 };
 
-void quality_lookup_free(struct quality_lookup *lookup) {
+void tk_quality_lookup_free(struct quality_lookup *lookup) {
   if (!lookup) return;
   sqlite3_free(lookup->long_states);
   sqlite3_free(lookup->used);
@@ -75,9 +75,9 @@ struct rows {
 };
 
 static bool report(const struct rows *rows, enum quality_rule rule, uint32_t row) {
-  return quality_find_row(
+  return tk_quality_find_row(
       rows->quality, rule, rows->segment_index, rows->traces[row], row,
-      quality_resource_of(rows->quality, rows->segment, tk_ints_at(rows->resources, row)));
+      tk_quality_resource_of(rows->quality, rows->segment, tk_ints_at(rows->resources, row)));
 }
 
 /* ---- what is known of the segment ---- */
@@ -153,30 +153,31 @@ static void check_time(const struct rows *rows, uint32_t row) {
   const int64_t duration = tk_ints_at(rows->durations, row);
   const uint64_t end = start + (uint64_t)duration, latest = start > end ? start : end;
   const uint64_t limit =
-      add_saturated(quality->now_ns, seconds(quality_threshold(quality, RULE_TIME_FUTURE)));
+      add_saturated(quality->now_ns, seconds(tk_quality_threshold(quality, RULE_TIME_FUTURE)));
 
-  if (latest > limit && quality_wants(quality, RULE_TIME_FUTURE) &&
+  if (latest > limit && tk_quality_wants(quality, RULE_TIME_FUTURE) &&
       report(rows, RULE_TIME_FUTURE, row)) {
-    quality_say(&quality->findings, "%s %llu s later than now", start > limit ? "starts" : "ends",
-                (unsigned long long)((latest - quality->now_ns) / 1000000000u));
-    quality_note_unsigned(&quality->findings, "start_ns", start);
-    quality_note_unsigned(&quality->findings, "end_ns", end);
+    tk_quality_say(&quality->findings, "%s %llu s later than now",
+                   start > limit ? "starts" : "ends",
+                   (unsigned long long)((latest - quality->now_ns) / 1000000000u));
+    tk_quality_note_unsigned(&quality->findings, "start_ns", start);
+    tk_quality_note_unsigned(&quality->findings, "end_ns", end);
   }
-  if (start >= smallest_plausible_ns && quality_wants(quality, RULE_TIME_ANCIENT) &&
-      start < seconds(quality_threshold(quality, RULE_TIME_ANCIENT)) &&
+  if (start >= smallest_plausible_ns && tk_quality_wants(quality, RULE_TIME_ANCIENT) &&
+      start < seconds(tk_quality_threshold(quality, RULE_TIME_ANCIENT)) &&
       report(rows, RULE_TIME_ANCIENT, row)) {
-    quality_say(&quality->findings, "starts %llu s after 1970, expected at least %lld s",
-                (unsigned long long)(start / 1000000000u),
-                (long long)quality_threshold(quality, RULE_TIME_ANCIENT));
-    quality_note_unsigned(&quality->findings, "start_ns", start);
+    tk_quality_say(&quality->findings, "starts %llu s after 1970, expected at least %lld s",
+                   (unsigned long long)(start / 1000000000u),
+                   (long long)tk_quality_threshold(quality, RULE_TIME_ANCIENT));
+    tk_quality_note_unsigned(&quality->findings, "start_ns", start);
   }
-  if (duration > 0 && start > 0 && quality_wants(quality, RULE_TIME_DURATION_EXTREME) &&
-      (uint64_t)duration > seconds(quality_threshold(quality, RULE_TIME_DURATION_EXTREME)) &&
+  if (duration > 0 && start > 0 && tk_quality_wants(quality, RULE_TIME_DURATION_EXTREME) &&
+      (uint64_t)duration > seconds(tk_quality_threshold(quality, RULE_TIME_DURATION_EXTREME)) &&
       report(rows, RULE_TIME_DURATION_EXTREME, row)) {
-    quality_say(&quality->findings, "took %lld s, expected at most %lld s",
-                (long long)(duration / 1000000000),
-                (long long)quality_threshold(quality, RULE_TIME_DURATION_EXTREME));
-    quality_note_int(&quality->findings, "duration_ns", duration);
+    tk_quality_say(&quality->findings, "took %lld s, expected at most %lld s",
+                   (long long)(duration / 1000000000),
+                   (long long)tk_quality_threshold(quality, RULE_TIME_DURATION_EXTREME));
+    tk_quality_note_int(&quality->findings, "duration_ns", duration);
   }
 }
 
@@ -231,7 +232,7 @@ static uint64_t magnitude(int64_t value) {
 
 static enum tk_status check_events(const struct rows *rows, struct tk_error *error) {
   struct quality *quality = rows->quality;
-  const int64_t slack = quality_threshold(quality, RULE_TIME_EVENT_OUTSIDE);
+  const int64_t slack = tk_quality_threshold(quality, RULE_TIME_EVENT_OUTSIDE);
   const uint32_t *first;
   struct tk_ints times;
   uint32_t begin, end;
@@ -251,16 +252,17 @@ static enum tk_status check_events(const struct rows *rows, struct tk_error *err
       if (magnitude(off) > magnitude(furthest)) furthest = off;
     }
     if (outside == 0 || !report(rows, RULE_TIME_EVENT_OUTSIDE, row)) continue;
-    quality_say(&quality->findings, "outside the span: %u of ", outside);
-    quality_say_count(&quality->findings, first[row + 1] - first[row], "event");
+    tk_quality_say(&quality->findings, "outside the span: %u of ", outside);
+    tk_quality_say_count(&quality->findings, first[row + 1] - first[row], "event");
     if (furthest < 0 && magnitude(furthest) == (uint64_t)rows->starts[row]) {
-      quality_say(&quality->findings, ", one without a time");
+      tk_quality_say(&quality->findings, ", one without a time");
     } else {
-      quality_say(&quality->findings, ", one %llu ns %s", (unsigned long long)magnitude(furthest),
-                  furthest < 0 ? "before its start" : "after its end");
+      tk_quality_say(&quality->findings, ", one %llu ns %s",
+                     (unsigned long long)magnitude(furthest),
+                     furthest < 0 ? "before its start" : "after its end");
     }
-    quality_note_unsigned(&quality->findings, "events", outside);
-    quality_note_int(&quality->findings, "off_ns", furthest);
+    tk_quality_note_unsigned(&quality->findings, "events", outside);
+    tk_quality_note_int(&quality->findings, "off_ns", furthest);
   }
   return status;
 }
@@ -274,7 +276,7 @@ static enum tk_status check_names(const struct rows *rows, struct tk_error *erro
   for (uint32_t row = rows->begin; row < rows->end && status == TK_OK; row++) {
     if (names && tk_column_text(names, row).size > 0) continue;
     if (report(rows, RULE_NAME_EMPTY, row)) {
-      quality_say(&rows->quality->findings, "the span has no name");
+      tk_quality_say(&rows->quality->findings, "the span has no name");
     }
   }
   return status;
@@ -284,9 +286,9 @@ static void note_status(const struct rows *rows, uint32_t row) {
   const int64_t status = tk_ints_at(rows->statuses, row);
   static const char *const names[] = {"unset", "ok", "error"};
   if (status >= 0 && status <= TK_STATUS_ERROR) {
-    quality_note_word(&rows->quality->findings, "status", names[status]);
+    tk_quality_note_word(&rows->quality->findings, "status", names[status]);
   } else {
-    quality_note_int(&rows->quality->findings, "status", status);
+    tk_quality_note_int(&rows->quality->findings, "status", status);
   }
 }
 
@@ -298,10 +300,10 @@ static enum tk_status check_messages(const struct rows *rows, struct tk_error *e
     if (tk_ints_at(rows->statuses, row) == TK_STATUS_ERROR) continue;
     const struct tk_text text = tk_column_text(messages, row);
     if (text.size == 0 || !report(rows, RULE_STATUS_MESSAGE, row)) continue;
-    quality_say(&rows->quality->findings, "the status is no error, and has the message ");
-    quality_say_text(&rows->quality->findings, text);
+    tk_quality_say(&rows->quality->findings, "the status is no error, and has the message ");
+    tk_quality_say_text(&rows->quality->findings, text);
     note_status(rows, row);
-    quality_note_text(&rows->quality->findings, "message", text);
+    tk_quality_note_text(&rows->quality->findings, "message", text);
   }
   return status;
 }
@@ -326,10 +328,10 @@ static enum tk_status check_exceptions(const struct rows *rows, struct tk_error 
       found += text_is(tk_column_text(names, item), "exception");
     }
     if (found == 0 || !report(rows, RULE_STATUS_OK_EXCEPTION, row)) continue;
-    quality_say(&rows->quality->findings, "the status is ok, and ");
-    quality_say_count(&rows->quality->findings, found, "exception");
-    quality_say(&rows->quality->findings, " recorded");
-    quality_note_unsigned(&rows->quality->findings, "exceptions", found);
+    tk_quality_say(&rows->quality->findings, "the status is ok, and ");
+    tk_quality_say_count(&rows->quality->findings, found, "exception");
+    tk_quality_say(&rows->quality->findings, " recorded");
+    tk_quality_note_unsigned(&rows->quality->findings, "exceptions", found);
   }
   return status;
 }
@@ -381,13 +383,13 @@ static void check_http_code(const struct rows *rows, uint32_t row, int64_t code)
   struct quality_findings *findings = &rows->quality->findings;
   if ((!missing && !extra) || !report(rows, RULE_STATUS_HTTP, row)) return;
   if (missing) {
-    quality_say(findings, "HTTP status %lld, expected the status error", (long long)code);
+    tk_quality_say(findings, "HTTP status %lld, expected the status error", (long long)code);
   } else {
-    quality_say(findings,
-                "HTTP status %lld of a server span is the client's fault, expected no error",
-                (long long)code);
+    tk_quality_say(findings,
+                   "HTTP status %lld of a server span is the client's fault, expected no error",
+                   (long long)code);
   }
-  quality_note_int(findings, "http_status", code);
+  tk_quality_note_int(findings, "http_status", code);
   note_status(rows, row);
 }
 
@@ -417,12 +419,12 @@ static enum tk_status check_tracestate(const struct rows *rows, struct tk_error 
   for (uint32_t row = rows->begin; row < rows->end && status == TK_OK && states; row++) {
     const struct tk_text text = tk_column_text(states, row);
     if (text.size == 0) continue;
-    if (text.data != last.data || text.size != last.size) fault = quality_tracestate_fault(text);
+    if (text.data != last.data || text.size != last.size) fault = tk_quality_tracestate_fault(text);
     last = text;
     if (!fault || !report(rows, RULE_TRACESTATE_INVALID, row)) continue;
-    quality_say(&rows->quality->findings, "the trace state has %s", fault);
-    quality_note_word(&rows->quality->findings, "fault", fault);
-    quality_note_text(&rows->quality->findings, "trace_state", text);
+    tk_quality_say(&rows->quality->findings, "the trace state has %s", fault);
+    tk_quality_note_word(&rows->quality->findings, "fault", fault);
+    tk_quality_note_text(&rows->quality->findings, "trace_state", text);
   }
   return status;
 }
@@ -453,7 +455,7 @@ static enum tk_status check_links(const struct rows *rows, struct tk_error *erro
     if (status != TK_OK || memcmp(trace_id, linked_trace, 16) != 0) continue;
     reported = row;
     if (report(rows, RULE_LINK_SELF, row)) {
-      quality_say(&rows->quality->findings, "the span links to itself");
+      tk_quality_say(&rows->quality->findings, "the span links to itself");
     }
   }
   return status;
@@ -527,16 +529,16 @@ static enum tk_status check_dropped(const struct rows *rows, struct tk_error *er
         !report(rows, RULE_ATTR_DROPPED, row)) {
       continue;
     }
-    quality_say(
+    tk_quality_say(
         findings,
         "the producer dropped %lld attributes, %lld events, %lld links, and %lld attributes "
         "of these",
         (long long)lost->attributes, (long long)lost->events, (long long)lost->links,
         (long long)lost->item_attributes);
-    quality_note_int(findings, "attributes", lost->attributes);
-    quality_note_int(findings, "events", lost->events);
-    quality_note_int(findings, "links", lost->links);
-    quality_note_int(findings, "attributes_of_events_and_links", lost->item_attributes);
+    tk_quality_note_int(findings, "attributes", lost->attributes);
+    tk_quality_note_int(findings, "events", lost->events);
+    tk_quality_note_int(findings, "links", lost->links);
+    tk_quality_note_int(findings, "attributes_of_events_and_links", lost->item_attributes);
   }
   sqlite3_free(dropped);
   return status;
@@ -553,42 +555,42 @@ static const struct {
 
 static void note_attribute(const struct rows *rows, enum tk_attribute_scope scope,
                            struct tk_text key) {
-  quality_note_text(&rows->quality->findings, "key", key);
-  quality_note_word(&rows->quality->findings, "scope", tk_attribute_scope_name(scope));
+  tk_quality_note_text(&rows->quality->findings, "key", key);
+  tk_quality_note_word(&rows->quality->findings, "scope", tk_attribute_scope_name(scope));
 }
 
 /* Values that are known to be long, empty, secret. */
 static void report_long(const struct rows *rows, enum tk_attribute_scope scope, uint32_t row,
                         struct tk_text key, uint32_t size) {
   struct quality_findings *findings = &rows->quality->findings;
-  const int64_t most = quality_threshold(rows->quality, RULE_ATTR_TOO_LONG);
+  const int64_t most = tk_quality_threshold(rows->quality, RULE_ATTR_TOO_LONG);
   if (!report(rows, RULE_ATTR_TOO_LONG, row)) return;
-  quality_say(findings, "the value of ");
-  quality_say_text(findings, key);
-  quality_say(findings, " has %u bytes, expected at most %lld", size, (long long)most);
+  tk_quality_say(findings, "the value of ");
+  tk_quality_say_text(findings, key);
+  tk_quality_say(findings, " has %u bytes, expected at most %lld", size, (long long)most);
   note_attribute(rows, scope, key);
-  quality_note_unsigned(findings, "found", size);
-  quality_note_int(findings, "expected_at_most", most);
+  tk_quality_note_unsigned(findings, "found", size);
+  tk_quality_note_int(findings, "expected_at_most", most);
 }
 
 static void report_null(const struct rows *rows, enum tk_attribute_scope scope, uint32_t row,
                         struct tk_text key) {
   if (!report(rows, RULE_ATTR_NULL_VALUE, row)) return;
-  quality_say(&rows->quality->findings, "the attribute ");
-  quality_say_text(&rows->quality->findings, key);
-  quality_say(&rows->quality->findings, " has no value");
+  tk_quality_say(&rows->quality->findings, "the attribute ");
+  tk_quality_say_text(&rows->quality->findings, key);
+  tk_quality_say(&rows->quality->findings, " has no value");
   note_attribute(rows, scope, key);
 }
 
 static void check_secret(const struct rows *rows, enum tk_attribute_scope scope, uint32_t row,
                          struct tk_text key, struct tk_text value) {
-  const char *kind = quality_secret_kind(key, value);
+  const char *kind = tk_quality_secret_kind(key, value);
   if (!kind || !report(rows, RULE_SECRET_SUSPECT, row)) return;
-  quality_say(&rows->quality->findings, "the value of ");
-  quality_say_text(&rows->quality->findings, key);
-  quality_say(&rows->quality->findings, " looks like %s", kind);
+  tk_quality_say(&rows->quality->findings, "the value of ");
+  tk_quality_say_text(&rows->quality->findings, key);
+  tk_quality_say(&rows->quality->findings, " looks like %s", kind);
   note_attribute(rows, scope, key);
-  quality_note_word(&rows->quality->findings, "looks_like", kind);
+  tk_quality_note_word(&rows->quality->findings, "looks_like", kind);
 }
 
 static bool may_be_long(struct tk_text key) {
@@ -599,15 +601,15 @@ static void check_value(const struct rows *rows, enum tk_attribute_scope scope, 
                         struct tk_text key, uint32_t type, struct tk_text text) {
   struct quality *quality = rows->quality;
   if (type == TK_VALUE_EMPTY) {
-    if (quality_wants(quality, RULE_ATTR_NULL_VALUE)) report_null(rows, scope, row, key);
+    if (tk_quality_wants(quality, RULE_ATTR_NULL_VALUE)) report_null(rows, scope, row, key);
     return;
   }
   if (type != TK_VALUE_STRING && type != TK_VALUE_BYTES) return;
-  if (quality_wants(quality, RULE_ATTR_TOO_LONG) && may_be_long(key) &&
-      text.size > quality_threshold(quality, RULE_ATTR_TOO_LONG)) {
+  if (tk_quality_wants(quality, RULE_ATTR_TOO_LONG) && may_be_long(key) &&
+      text.size > tk_quality_threshold(quality, RULE_ATTR_TOO_LONG)) {
     report_long(rows, scope, row, key, text.size);
   }
-  if (type == TK_VALUE_STRING && quality_wants(quality, RULE_SECRET_SUSPECT)) {
+  if (type == TK_VALUE_STRING && tk_quality_wants(quality, RULE_SECRET_SUSPECT)) {
     check_secret(rows, scope, row, key, text);
   }
 }
@@ -621,10 +623,10 @@ static enum tk_status is_of_interest(const struct rows *rows, uint32_t index, bo
   const struct tk_column *column;
 
   *is_out = false;
-  if (stored->type == TK_VALUE_EMPTY) *is_out = quality_wants(quality, RULE_ATTR_NULL_VALUE);
+  if (stored->type == TK_VALUE_EMPTY) *is_out = tk_quality_wants(quality, RULE_ATTR_NULL_VALUE);
   if (stored->type != TK_VALUE_STRING && stored->type != TK_VALUE_BYTES) return TK_OK;
-  *is_out = stored->type == TK_VALUE_STRING && quality_wants(quality, RULE_SECRET_SUSPECT);
-  if (*is_out || !quality_wants(quality, RULE_ATTR_TOO_LONG) || !may_be_long(stored->key)) {
+  *is_out = stored->type == TK_VALUE_STRING && tk_quality_wants(quality, RULE_SECRET_SUSPECT);
+  if (*is_out || !tk_quality_wants(quality, RULE_ATTR_TOO_LONG) || !may_be_long(stored->key)) {
     return TK_OK;
   }
   if (*state == UNKNOWN) {
@@ -633,7 +635,7 @@ static enum tk_status is_of_interest(const struct rows *rows, uint32_t index, bo
     *state = column->has_dictionary ? NO_LONG : SOME_LONG;
     for (uint32_t c = 0; column->has_dictionary && c < column->dictionary_count; c++) {
       const uint32_t size = tk_column_dictionary_entry(column, c).size;
-      if (size > quality_threshold(quality, RULE_ATTR_TOO_LONG)) *state = SOME_LONG;
+      if (size > tk_quality_threshold(quality, RULE_ATTR_TOO_LONG)) *state = SOME_LONG;
     }
   }
   *is_out = *state == SOME_LONG;
@@ -801,7 +803,7 @@ static void add_extra_count(const struct rows *rows, enum tk_attribute_scope sco
 
 static enum tk_status check_attribute_counts(const struct rows *rows, struct tk_error *error) {
   const struct tk_keysets *keysets = &rows->segment->keysets[TK_SCOPE_SPAN];
-  const int64_t most = quality_threshold(rows->quality, RULE_ATTR_TOO_MANY);
+  const int64_t most = tk_quality_threshold(rows->quality, RULE_ATTR_TOO_MANY);
   struct tk_ints codes;
   uint32_t *counts = sqlite3_malloc64((uint64_t)(rows->end - rows->begin) * sizeof *counts);
   if (!counts) return tk_nomem(error);
@@ -818,10 +820,10 @@ static enum tk_status check_attribute_counts(const struct rows *rows, struct tk_
   for (uint32_t row = rows->begin; row < rows->end && status == TK_OK; row++) {
     const uint32_t count = counts[row - rows->begin];
     if (count <= most || !report(rows, RULE_ATTR_TOO_MANY, row)) continue;
-    quality_say(&rows->quality->findings, "the span has %u attributes, expected at most %lld",
-                count, (long long)most);
-    quality_note_unsigned(&rows->quality->findings, "found", count);
-    quality_note_int(&rows->quality->findings, "expected_at_most", most);
+    tk_quality_say(&rows->quality->findings, "the span has %u attributes, expected at most %lld",
+                   count, (long long)most);
+    tk_quality_note_unsigned(&rows->quality->findings, "found", count);
+    tk_quality_note_int(&rows->quality->findings, "expected_at_most", most);
   }
   sqlite3_free(counts);
   return status;
@@ -869,15 +871,15 @@ static enum tk_status compare_names(const struct rows *rows, uint32_t which,
       continue;
     }
     struct quality_findings *findings = &rows->quality->findings;
-    quality_say(findings, "%s is ", renamed[lookup->pairs[which].pair].name);
-    quality_say_text(findings, text);
-    quality_say(findings, ", and by its old name %s it is ",
-                renamed[lookup->pairs[which].pair].old_name);
-    quality_say_text(findings, old_text);
-    quality_note_word(findings, "key", renamed[lookup->pairs[which].pair].name);
-    quality_note_text(findings, "value", text);
-    quality_note_word(findings, "old_key", renamed[lookup->pairs[which].pair].old_name);
-    quality_note_text(findings, "old_value", old_text);
+    tk_quality_say(findings, "%s is ", renamed[lookup->pairs[which].pair].name);
+    tk_quality_say_text(findings, text);
+    tk_quality_say(findings, ", and by its old name %s it is ",
+                   renamed[lookup->pairs[which].pair].old_name);
+    tk_quality_say_text(findings, old_text);
+    tk_quality_note_word(findings, "key", renamed[lookup->pairs[which].pair].name);
+    tk_quality_note_text(findings, "value", text);
+    tk_quality_note_word(findings, "old_key", renamed[lookup->pairs[which].pair].old_name);
+    tk_quality_note_text(findings, "old_value", old_text);
   }
   return status;
 }
@@ -909,8 +911,8 @@ static enum tk_status read_columns(struct rows *rows, struct tk_error *error) {
   return tk_row_ints(reader, segment, TK_COL_STATUS_CODE, granule, &rows->statuses, error);
 }
 
-enum tk_status quality_spans(struct quality *quality, const struct quality_part *range,
-                             struct tk_error *error) {
+enum tk_status tk_quality_spans(struct quality *quality, const struct quality_part *range,
+                                struct tk_error *error) {
   static const struct {
     uint64_t rules;
     enum tk_status (*check)(const struct rows *rows, struct tk_error *error);
@@ -937,7 +939,7 @@ enum tk_status quality_spans(struct quality *quality, const struct quality_part 
                       .granule = range->granule,
                       .begin = range->begin,
                       .end = range->end};
-  enum tk_status status = quality_segment(quality, range->segment_index, &rows.segment, error);
+  enum tk_status status = tk_quality_segment(quality, range->segment_index, &rows.segment, error);
   if (status != TK_OK || range->begin >= range->end) return status;
   if ((status = look_up(&rows, error)) != TK_OK) return status;
   if ((status = read_columns(&rows, error)) != TK_OK) return status;

@@ -51,7 +51,7 @@ struct quality_tree {
   uint32_t touched_count;
 };
 
-void quality_tree_free(struct quality_tree *tree) {
+void tk_quality_tree_free(struct quality_tree *tree) {
   if (!tree) return;
   sqlite3_free(tree->nodes);
   sqlite3_free(tree->by_id);
@@ -96,7 +96,8 @@ struct part_columns {
 static enum tk_status read_columns(struct quality *quality, const struct quality_part *part,
                                    struct part_columns *columns, struct tk_error *error) {
   struct tk_reader *reader = quality->reader;
-  enum tk_status status = quality_segment(quality, part->segment_index, &columns->segment, error);
+  enum tk_status status =
+      tk_quality_segment(quality, part->segment_index, &columns->segment, error);
   if (status != TK_OK) return status;
   const struct tk_segment *segment = columns->segment;
   const uint32_t granule = part->granule;
@@ -144,8 +145,8 @@ static enum tk_status add_part(struct quality *quality, const struct quality_par
                           .segment_index = part->segment_index,
                           .trace_index = part->trace_index,
                           .row = row,
-                          .resource = quality_resource_of(quality, columns.segment,
-                                                          tk_ints_at(columns.resources, row))};
+                          .resource = tk_quality_resource_of(quality, columns.segment,
+                                                             tk_ints_at(columns.resources, row))};
     node->end = node->start + (uint64_t)node->duration;
     if (parent != UINT32_MAX && parent >= part->begin && parent < row) {
       node->parent = (int32_t)(base + (parent - part->begin));
@@ -224,28 +225,28 @@ static enum tk_status resolve_parents(struct quality_tree *tree, uint32_t part_c
 /* ---- adding findings ---- */
 
 static bool find_node(struct quality *quality, enum quality_rule rule, const struct node *node) {
-  return quality_wants(quality, rule) &&
-         quality_find_row(quality, rule, node->segment_index, node->trace_index, node->row,
-                          node->resource);
+  return tk_quality_wants(quality, rule) &&
+         tk_quality_find_row(quality, rule, node->segment_index, node->trace_index, node->row,
+                             node->resource);
 }
 
 /* About the trace, in the name of the service of `node`. */
 static bool find_trace(struct quality *quality, enum quality_rule rule, const struct node *node) {
-  return quality_wants(quality, rule) &&
-         quality_find_row(quality, rule, node->segment_index, node->trace_index, NO_PLACE,
-                          node->resource);
+  return tk_quality_wants(quality, rule) &&
+         tk_quality_find_row(quality, rule, node->segment_index, node->trace_index, NO_PLACE,
+                             node->resource);
 }
 
 static void note_node_id(struct quality_findings *findings, const char *key, uint64_t id) {
   uint8_t bytes[8];
   write_id(id, bytes);
-  quality_note_id(findings, key, bytes, 8);
+  tk_quality_note_id(findings, key, bytes, 8);
 }
 
 static void say_node_id(struct quality_findings *findings, uint64_t id) {
   uint8_t bytes[8];
   write_id(id, bytes);
-  quality_say_id(findings, bytes, 8);
+  tk_quality_say_id(findings, bytes, 8);
 }
 
 static struct service_tally *tally_of(struct quality_tree *tree, const struct node *node) {
@@ -284,17 +285,17 @@ static void report_orphan(struct quality *quality, const struct node *node) {
   }
   if (!find_node(quality, rule, node)) return;
   struct quality_findings *findings = &quality->findings;
-  quality_say(findings, "the parent ");
+  tk_quality_say(findings, "the parent ");
   say_node_id(findings, node->parent_id);
-  quality_say(findings, " %s", words[which].what);
+  tk_quality_say(findings, " %s", words[which].what);
   note_node_id(findings, "parent_span_id", node->parent_id);
-  quality_note_word(findings, "parent_process", words[which].word);
-  quality_note_unsigned(findings, "flags", node->flags);
+  tk_quality_note_word(findings, "parent_process", words[which].word);
+  tk_quality_note_unsigned(findings, "flags", node->flags);
 }
 
 static void report_self_parent(struct quality *quality, const struct node *node) {
   if (!find_node(quality, RULE_TREE_SELF_PARENT, node)) return;
-  quality_say(&quality->findings, "the span names itself as its parent");
+  tk_quality_say(&quality->findings, "the span names itself as its parent");
   note_node_id(&quality->findings, "parent_span_id", node->parent_id);
 }
 
@@ -328,12 +329,13 @@ static bool is_before(const struct node *a, const struct node *b) {
 }
 
 static void report_root_client(struct quality *quality, const struct node *node) {
-  if (quality_wants(quality, RULE_SPA_004)) tally_of(quality->tree, node)->client_roots++;
+  if (tk_quality_wants(quality, RULE_SPA_004)) tally_of(quality->tree, node)->client_roots++;
   if (!find_node(quality, RULE_TREE_ROOT_CLIENT, node)) return;
-  quality_say(&quality->findings,
-              "the root is a client span; expected the server, consumer or internal span that made "
-              "the call");
-  quality_note_word(&quality->findings, "kind", "client");
+  tk_quality_say(
+      &quality->findings,
+      "the root is a client span; expected the server, consumer or internal span that made "
+      "the call");
+  tk_quality_note_word(&quality->findings, "kind", "client");
 }
 
 static enum tk_status check_roots(struct quality *quality, struct tk_error *error) {
@@ -351,20 +353,20 @@ static enum tk_status check_roots(struct quality *quality, struct tk_error *erro
     if (node->kind == TK_KIND_CLIENT) report_root_client(quality, node);
   }
   if (roots == 0 && find_trace(quality, RULE_TREE_NO_ROOT, first)) {
-    quality_say(&quality->findings, "no span is without a parent: ");
-    quality_say_count(&quality->findings, tree->count, "span");
-    quality_say(&quality->findings, ", %u with a parent that is not in the trace", orphans);
-    quality_note_unsigned(&quality->findings, "spans", tree->count);
-    quality_note_unsigned(&quality->findings, "orphans", orphans);
+    tk_quality_say(&quality->findings, "no span is without a parent: ");
+    tk_quality_say_count(&quality->findings, tree->count, "span");
+    tk_quality_say(&quality->findings, ", %u with a parent that is not in the trace", orphans);
+    tk_quality_note_unsigned(&quality->findings, "spans", tree->count);
+    tk_quality_note_unsigned(&quality->findings, "orphans", orphans);
   }
-  if (roots < 2 || !quality_wants(quality, RULE_TREE_MULTIPLE_ROOTS)) return TK_OK;
+  if (roots < 2 || !tk_quality_wants(quality, RULE_TREE_MULTIPLE_ROOTS)) return TK_OK;
   enum tk_status status = count_roots(tree, roots, &distinct, error);
   if (status == TK_OK && distinct > 1 &&
       find_trace(quality, RULE_TREE_MULTIPLE_ROOTS, first_root)) {
-    quality_say(&quality->findings, "%u of %u spans have no parent, expected one", distinct,
-                tree->count);
-    quality_note_unsigned(&quality->findings, "roots", distinct);
-    quality_note_unsigned(&quality->findings, "spans", tree->count);
+    tk_quality_say(&quality->findings, "%u of %u spans have no parent, expected one", distinct,
+                   tree->count);
+    tk_quality_note_unsigned(&quality->findings, "roots", distinct);
+    tk_quality_note_unsigned(&quality->findings, "spans", tree->count);
   }
   return status;
 }
@@ -383,8 +385,8 @@ static void report_cycle(struct quality *quality, uint32_t on_cycle) {
     length++;
   }
   if (!find_node(quality, RULE_TREE_CYCLE, entry)) return;
-  quality_say(&quality->findings, "%u spans are each other's parents", length);
-  quality_note_unsigned(&quality->findings, "length", length);
+  tk_quality_say(&quality->findings, "%u spans are each other's parents", length);
+  tk_quality_note_unsigned(&quality->findings, "length", length);
 }
 
 static void check_cycles(struct quality *quality) {
@@ -422,15 +424,16 @@ static void report_shared_id(struct quality *quality, uint32_t begin, uint32_t e
 
   if (end - begin == 2 && are_halves(first, second)) {
     if (!find_node(quality, RULE_DUP_ZIPKIN_SHARED, first)) return;
-    quality_say(findings, "both sides of a call have this span id, as Zipkin writes them");
+    tk_quality_say(findings, "both sides of a call have this span id, as Zipkin writes them");
   } else {
     if (!find_node(quality, RULE_DUP_CONFLICT, first)) return;
-    quality_say(findings, "%u spans of the trace have this id, and are not two sides of one call",
-                end - begin);
+    tk_quality_say(findings,
+                   "%u spans of the trace have this id, and are not two sides of one call",
+                   end - begin);
   }
-  quality_note_unsigned(findings, "spans", end - begin);
-  quality_note_int(findings, "kind", first->kind);
-  quality_note_int(findings, "other_kind", second->kind);
+  tk_quality_note_unsigned(findings, "spans", end - begin);
+  tk_quality_note_int(findings, "kind", first->kind);
+  tk_quality_note_int(findings, "other_kind", second->kind);
 }
 
 static bool has_shared_id(const struct quality_tree *tree) {
@@ -471,14 +474,14 @@ static void note_times(struct quality *quality, const struct node *parent, uint6
                        bool same_clock) {
   struct quality_findings *findings = &quality->findings;
   note_node_id(findings, "parent_span_id", parent->id);
-  quality_note_unsigned(findings, "off_ns", off);
-  quality_note_word(findings, "host", same_clock ? "same" : "different or unknown");
+  tk_quality_note_unsigned(findings, "off_ns", off);
+  tk_quality_note_word(findings, "host", same_clock ? "same" : "different or unknown");
 }
 
 /* True if `later` is after `earlier` by more than a rule's threshold. */
 static bool is_off(const struct quality *quality, enum quality_rule rule, uint64_t earlier,
                    uint64_t later) {
-  return later > earlier && later - earlier > (uint64_t)quality_threshold(quality, rule);
+  return later > earlier && later - earlier > (uint64_t)tk_quality_threshold(quality, rule);
 }
 
 static void check_start(struct quality *quality, const struct node *child,
@@ -488,8 +491,8 @@ static void check_start(struct quality *quality, const struct node *child,
   if (!is_off(quality, rule, child->start, parent->start) || !find_node(quality, rule, child)) {
     return;
   }
-  quality_say(&quality->findings, "starts %llu ns before its parent%s", (unsigned long long)off,
-              same_clock ? ", on the same host" : ": the clocks of two hosts may differ");
+  tk_quality_say(&quality->findings, "starts %llu ns before its parent%s", (unsigned long long)off,
+                 same_clock ? ", on the same host" : ": the clocks of two hosts may differ");
   note_times(quality, parent, off, same_clock);
 }
 
@@ -500,7 +503,7 @@ static void check_containment(struct quality *quality, const struct node *child,
                               const struct node *parent) {
   const uint64_t off = child->end - parent->end;
   uint64_t most;
-  if (__builtin_mul_overflow((uint64_t)quality_threshold(quality, RULE_SKEW_SUSPECT),
+  if (__builtin_mul_overflow((uint64_t)tk_quality_threshold(quality, RULE_SKEW_SUSPECT),
                              (uint64_t)CONTAINMENT_SLACK, &most)) {
     return;
   }
@@ -510,7 +513,7 @@ static void check_containment(struct quality *quality, const struct node *child,
       off <= most || !find_node(quality, RULE_SKEW_SUSPECT, child)) {
     return;
   }
-  quality_say(
+  tk_quality_say(
       &quality->findings,
       "the server ends %llu ns after the client got its answer: the clocks of two hosts may "
       "differ",
@@ -526,7 +529,8 @@ static void check_child_after(struct quality *quality, const struct node *child,
     return;
   }
   const uint64_t off = child->start - parent->end;
-  quality_say(&quality->findings, "starts %llu ns after its parent ended", (unsigned long long)off);
+  tk_quality_say(&quality->findings, "starts %llu ns after its parent ended",
+                 (unsigned long long)off);
   note_times(quality, parent, off, same_clock);
 }
 
@@ -565,34 +569,34 @@ static void count_spans(struct quality *quality, uint32_t *short_spans) {
 static void report_counts(struct quality *quality, const struct service_tally *tally,
                           uint32_t short_spans) {
   struct quality_findings *findings = &quality->findings;
-  const int64_t most_internal = quality_threshold(quality, RULE_SPA_001);
-  const int64_t most_short = quality_threshold(quality, RULE_SPA_005);
+  const int64_t most_internal = tk_quality_threshold(quality, RULE_SPA_001);
+  const int64_t most_short = tk_quality_threshold(quality, RULE_SPA_005);
 
   if (tally->internal > most_internal && find_trace(quality, RULE_SPA_001, tally->first)) {
-    quality_say(findings, "%u INTERNAL spans of the service in the trace, expected at most %lld",
-                tally->internal, (long long)most_internal);
-    quality_note_unsigned(findings, "found", tally->internal);
-    quality_note_int(findings, "expected_at_most", most_internal);
+    tk_quality_say(findings, "%u INTERNAL spans of the service in the trace, expected at most %lld",
+                   tally->internal, (long long)most_internal);
+    tk_quality_note_unsigned(findings, "found", tally->internal);
+    tk_quality_note_int(findings, "expected_at_most", most_internal);
   }
   if (tally->orphans > 0 && find_trace(quality, RULE_SPA_002, tally->first)) {
-    quality_say_count(findings, tally->orphans, "span");
-    quality_say(findings, " of the service, with a parent that is not in the trace");
-    quality_note_unsigned(findings, "orphans", tally->orphans);
+    tk_quality_say_count(findings, tally->orphans, "span");
+    tk_quality_say(findings, " of the service, with a parent that is not in the trace");
+    tk_quality_note_unsigned(findings, "orphans", tally->orphans);
   }
   if (tally->client_roots > 0 && find_trace(quality, RULE_SPA_004, tally->first)) {
-    quality_say_count(findings, tally->client_roots, "root");
-    quality_say(findings, " of kind CLIENT in the service");
-    quality_note_unsigned(findings, "roots", tally->client_roots);
+    tk_quality_say_count(findings, tally->client_roots, "root");
+    tk_quality_say(findings, " of kind CLIENT in the service");
+    tk_quality_note_unsigned(findings, "roots", tally->client_roots);
   }
   if (tally->short_spans > 0 && short_spans > most_short &&
       find_trace(quality, RULE_SPA_005, tally->first)) {
-    quality_say(
+    tk_quality_say(
         findings,
         "%u spans of the trace are shorter than 5 ms, expected at most %lld; of the service: %u",
         short_spans, (long long)most_short, tally->short_spans);
-    quality_note_unsigned(findings, "found", short_spans);
-    quality_note_int(findings, "expected_at_most", most_short);
-    quality_note_unsigned(findings, "of_service", tally->short_spans);
+    tk_quality_note_unsigned(findings, "found", short_spans);
+    tk_quality_note_int(findings, "expected_at_most", most_short);
+    tk_quality_note_unsigned(findings, "of_service", tally->short_spans);
   }
 }
 
@@ -641,7 +645,7 @@ static enum tk_status check_trace(struct quality *quality, uint32_t part_count,
     }
   }
   if (status == TK_OK && quality->rules & root_rules) status = check_roots(quality, error);
-  if (status == TK_OK && may_have_cycle && quality_wants(quality, RULE_TREE_CYCLE)) {
+  if (status == TK_OK && may_have_cycle && tk_quality_wants(quality, RULE_TREE_CYCLE)) {
     check_cycles(quality);
   }
   if (status == TK_OK &&
@@ -653,8 +657,8 @@ static enum tk_status check_trace(struct quality *quality, uint32_t part_count,
   return status;
 }
 
-enum tk_status quality_trace(struct quality *quality, const struct quality_part *parts,
-                             uint32_t part_count, struct tk_error *error) {
+enum tk_status tk_quality_trace(struct quality *quality, const struct quality_part *parts,
+                                uint32_t part_count, struct tk_error *error) {
   enum tk_status status = TK_OK;
   if (!quality->tree && (status = create_tree(quality, error)) != TK_OK) return status;
   struct quality_tree *tree = quality->tree;

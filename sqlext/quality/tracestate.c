@@ -46,7 +46,7 @@ static struct tk_text trim(struct tk_text text) {
   return text;
 }
 
-const char *quality_tracestate_fault(struct tk_text text) {
+const char *tk_quality_tracestate_fault(struct tk_text text) {
   struct tk_text keys[MEMBERS_MAX];
   uint32_t count = 0;
 

@@ -148,15 +148,15 @@ static void a_tracestate_is_what_the_recommendation_says(void) {
                {"a=\xc3\xa9", false}, {"a b=1", false},      {"-a=1", false}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const struct tk_text text = {cases[i].text, (uint32_t)strlen(cases[i].text)};
-    if ((quality_tracestate_fault(text) == NULL) != cases[i].is_valid) {
+    if ((tk_quality_tracestate_fault(text) == NULL) != cases[i].is_valid) {
       printf("# %s\n", cases[i].text);
       CHECK(!"judged wrongly");
     }
   }
   char many[33 * 6 + 1];
   for (int i = 0; i < 33; i++) snprintf(many + 6 * i, 7, "k%02d=v,", i);
-  CHECK(quality_tracestate_fault((struct tk_text){many, 32 * 6}) == NULL);
-  CHECK(quality_tracestate_fault((struct tk_text){many, sizeof many - 1}) != NULL);
+  CHECK(tk_quality_tracestate_fault((struct tk_text){many, 32 * 6}) == NULL);
+  CHECK(tk_quality_tracestate_fault((struct tk_text){many, sizeof many - 1}) != NULL);
 }
 
 static void secrets_are_told_by_their_form_or_their_name(void) {
@@ -179,7 +179,7 @@ static void secrets_are_told_by_their_form_or_their_name(void) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const struct tk_text key = {cases[i].key, (uint32_t)strlen(cases[i].key)};
     const struct tk_text value = {cases[i].value, (uint32_t)strlen(cases[i].value)};
-    if ((quality_secret_kind(key, value) != NULL) != cases[i].is_secret) {
+    if ((tk_quality_secret_kind(key, value) != NULL) != cases[i].is_secret) {
       printf("# %s: %s\n", cases[i].key, cases[i].value);
       CHECK(!"judged wrongly");
     }
