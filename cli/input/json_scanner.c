@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 void tk_json_scanner_init(struct tk_json_scanner *scanner) {
   scanner->state = TK_SCAN_VALUE;
   scanner->depth = 0;
@@ -140,10 +144,27 @@ static const char *skip_blanks(const char *at) {
   return at;
 }
 
-/* Behind the string that begins at `at`; NULL: something else than its quote comes, at *stop. */
-static const char *skip_string(const char *at, const char **stop) {
+/* First byte that is a quote, a backslash or a control character. Most strings end within 16 bytes:
+ * these are looked at here, without a call. */
+static inline const char *find_stop(const char *at) {
   uint8_t non_ascii = 0;
-  *stop = tk_json_find_string_stop(at + 1, &non_ascii);
+#if defined(__SSE2__)
+  __m128i bytes;
+  memcpy(&bytes, at, sizeof bytes);
+  const __m128i control = _mm_set1_epi8(0x1F);
+  const __m128i hits = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                                 _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
+                                    _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
+  const uint32_t stops = (uint32_t)_mm_movemask_epi8(hits);
+  if (stops) return at + __builtin_ctz(stops);
+  at += sizeof bytes;
+#endif
+  return tk_json_find_string_stop(at, &non_ascii);
+}
+
+/* Behind the string that begins at `at`; NULL: something else than its quote comes, at *stop. */
+static inline const char *skip_string(const char *at, const char **stop) {
+  *stop = find_stop(at + 1);
   return **stop == '"' ? *stop + 1 : NULL;
 }
 

@@ -29,6 +29,7 @@ static void take_value(struct tk_plain *plain, tk_plain_take *take_object, const
     return;
   }
   tk_batch_builder_mark(plain->builder, &mark);
+  plain->mark = &mark;
   plain->builder->batch->record_count += counted;
   if (type == TK_JSON_OBJECT) {
     known = take_object(plain);

@@ -15,6 +15,8 @@ struct tk_plain {
   struct tk_json json;
   struct tk_batch_builder *builder;
   uint32_t value_depth; /**< of lists within lists */
+  /** Within tk_plain_take: how things were before the value, but for its being counted. */
+  const struct tk_builder_mark *mark;
 };
 
 /* ---- records ---- */

@@ -540,9 +540,8 @@ static void read_span(struct tk_plain *plain, struct reading *reading, struct ol
  * version 2 until then is read again. */
 static bool take_span(struct tk_plain *plain) {
   const struct tk_json begin = plain->json;
-  struct tk_builder_mark mark;
   struct reading reading;
-  tk_batch_builder_mark(plain->builder, &mark);
+  const uint32_t record_count = plain->builder->batch->record_count;
   read_span(plain, &reading, NULL);
   if (plain->json.expected) return true;
   if (!reading.has_id) return false;
@@ -551,7 +550,8 @@ static bool take_span(struct tk_plain *plain) {
     return true;
   }
   struct old_span old = {0};
-  tk_batch_builder_roll_back(plain->builder, &mark);
+  tk_batch_builder_roll_back(plain->builder, plain->mark);
+  plain->builder->batch->record_count = record_count;
   plain->json = begin;
   read_span(plain, &reading, &old);
   if (!plain->json.expected) add_old_span(plain, &reading, &old);

@@ -16,9 +16,9 @@ struct totals {
   uint64_t batches, records, rejected, spans, events, links, attributes, issues, arena_bytes, bytes;
 };
 
-static double now(void) {
+static double now(clockid_t clock) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(clock, &time);
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
@@ -70,19 +70,20 @@ int main(int argc, char **argv) {
   for (int i = first; i < argc; i++) {
     struct totals totals = {0};
     struct tk_error error = {""};
-    const double begin = now();
+    const double begin = now(CLOCK_MONOTONIC), cpu_begin = now(CLOCK_PROCESS_CPUTIME_ID);
     if (read_file(argv[i], threads, &totals, &error) != TK_OK) {
       fprintf(stderr, "parse_bench: %s\n", error.message);
       return 1;
     }
-    const double seconds = now() - begin;
+    const double seconds = now(CLOCK_MONOTONIC) - begin;
+    const double cpu_seconds = now(CLOCK_PROCESS_CPUTIME_ID) - cpu_begin;
     printf("%s: %" PRIu64 " spans, %" PRIu64 " events, %" PRIu64 " links, %" PRIu64
            " span attributes, %" PRIu64 " records, %" PRIu64 " rejected, %" PRIu64
            " issues, %" PRIu64 " batches\n",
            argv[i], totals.spans, totals.events, totals.links, totals.attributes, totals.records,
            totals.rejected, totals.issues, totals.batches);
-    printf("  %.3f s, %.0f MB/s, %.0f bytes of memory a span\n", seconds,
-           (double)totals.bytes / 1e6 / seconds,
+    printf("  %.3f s (%.4f of a processor), %.0f MB/s, %.0f bytes of memory a span\n", seconds,
+           cpu_seconds, (double)totals.bytes / 1e6 / seconds,
            totals.spans ? (double)totals.arena_bytes / (double)totals.spans : 0.0);
   }
   return 0;
