@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "sqlext/kvonce/js_value.h"
+#include "sqlext/vtab_support.h"
 #include "store/database.h"
 #include "store/document_functions.h"
+#include "tracekeep/scan.h"
 
 /* Of documents that are read whole: arrays, which are not cut where it suits us. */
 #define WHOLE_DOCUMENT_LIMIT ((size_t)512 << 20)
@@ -90,6 +92,36 @@ bool tk_event_parse(struct tk_run_event *event, struct tk_text text) {
       break;
   }
   return !json.expected && tk_json_at_end(&json);
+}
+
+static bool names_origin(struct tk_text text, const struct tk_record_origin *origin) {
+  uint8_t id[16];
+  if (text.size == 0) return false;
+  tk_trace_id_parse(text, id);
+  return memcmp(id, origin->trace_id, sizeof id) == 0;
+}
+
+bool tk_event_span_trace(const struct tk_run_event *event, struct tk_byte_writer *out) {
+  const struct tk_text json = event->fields[TK_EVENT_TRACE_ID];
+  char normal[33];
+  bool broken = false;
+  out->size = 0;
+  if (json.data && json.data[0] == '"' && json.size > 2) {
+    const struct tk_json_string string = {
+        .data = json.data + 1, .size = json.size - 2, .escaped = 1};
+    uint8_t *room = tk_byte_writer_reserve(out, json.size);
+    if (!room) return false;
+    tk_byte_writer_claim(out, tk_json_unescape(string, (char *)room, &broken));
+  }
+  const struct tk_text text = {(const char *)out->data, (uint32_t)out->size};
+  if (event->origin && !names_origin(text, event->origin)) {
+    tk_hex_text(event->origin->trace_id, sizeof event->origin->trace_id, normal);
+  } else if (!tk_normal_trace_id(text, normal)) {
+    return true;
+  }
+  out->size = 0;
+  tk_byte_writer_append(out, normal, 32);
+  return !out->failed;
 }
 
 struct tk_text tk_json_find_member(struct tk_text object, const char *name) {

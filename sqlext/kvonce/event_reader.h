@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/byte_writer.h"
 #include "store/document.h"
 #include "store/sqlite_api.h"
 #include "tracekeep/json.h"
@@ -60,6 +61,11 @@ static inline bool tk_json_is_null(struct tk_text text) {
 /** One record as an event: fills raw and fields. False: it is not JSON. `text` must be followed by
  * bytes as tk_json_init wants them, though not by NUL if it is known to be valid JSON. */
 bool tk_event_parse(struct tk_run_event *event, struct tk_text text);
+
+/** The trace id as the tables of spans show it, as plain text in `out`, which is emptied first: of
+ * an event that was a span that span's, else what traceId says; empty: none. False: out of memory.
+ */
+bool tk_event_span_trace(const struct tk_run_event *event, struct tk_byte_writer *out);
 
 /** The value of the last member of that name; data NULL: none, or no object. */
 struct tk_text tk_json_find_member(struct tk_text object, const char *name);

@@ -176,15 +176,15 @@ static void check_order(struct checking *checking, const struct tk_inventory_ord
 
 static void check_event(struct checking *checking, const struct tk_run_event *event) {
   const struct tk_inventory_step *step = &checking->fold.step;
-  const bool has_trace = step->trace_id.data && step->trace_id.data[0] == '"';
+  const bool has_trace = step->span_trace.data;
   struct tk_byte_writer traces = {0};
   checking->index = (int64_t)event->ordinal;
   checking->ordinal = event->ordinal;
   checking->key = step->key;
-  checking->trace_id = has_trace ? step->trace_id : (struct tk_text){0};
+  checking->trace_id = step->span_trace;
   if (has_trace) {
     tk_byte_writer_append_u8(&traces, '[');
-    tk_byte_writer_append(&traces, step->trace_id.data, step->trace_id.size);
+    tk_byte_writer_append(&traces, step->span_trace.data, step->span_trace.size);
     tk_byte_writer_append_u8(&traces, ']');
   }
   if (traces.failed) checking->failed = true;

@@ -28,6 +28,7 @@ void tk_inventory_fold_reset(struct tk_inventory_fold *fold) {
   tk_arena_reset(&fold->arena);
   tk_arena_reset(&fold->step_arena);
   tk_js_writer_reset(&fold->scratch);
+  tk_byte_writer_reset(&fold->trace);
   tk_interner_reset(&fold->order_keys);
   tk_interner_reset(&fold->trace_ids);
   tk_trace_sets_reset(&fold->traces);
@@ -168,7 +169,7 @@ static enum tk_status add_to_order(struct tk_inventory_fold *fold, const struct 
     if (has_delta) order->released += fabs(delta);
   }
   if (has_delta) order->net += delta;
-  if (!tk_trace_set_add(&fold->traces, &order->traces, &fold->arena, fold->step.trace_id)) {
+  if (!tk_trace_set_add(&fold->traces, &order->traces, &fold->arena, fold->step.span_trace)) {
     return tk_nomem(error);
   }
   if (!fold->step.timestamp.data) return TK_OK;
@@ -314,6 +315,17 @@ static enum tk_status read_step(struct tk_inventory_fold *fold, const struct tk_
   return status;
 }
 
+static bool read_span_trace(struct tk_inventory_fold *fold, const struct tk_run_event *event) {
+  struct tk_byte_writer *json = &fold->scratch.out;
+  if (!tk_event_span_trace(event, &fold->trace)) return false;
+  if (fold->trace.size == 0) return true;
+  json->size = 0;
+  tk_js_write_string(json,
+                     (struct tk_text){(const char *)fold->trace.data, (uint32_t)fold->trace.size});
+  const struct tk_text text = {(const char *)json->data, (uint32_t)json->size};
+  return !json->failed && tk_copy_text(&fold->step_arena, text, &fold->step.span_trace);
+}
+
 static bool keep_trace_id(struct tk_inventory_fold *fold) {
   bool is_new;
   if (!is_truthy(fold->step.trace_id)) return true;
@@ -329,7 +341,7 @@ enum tk_status tk_inventory_fold_add(struct tk_inventory_fold *fold,
   struct tk_inventory_step *step = &fold->step;
   fold->event_count++;
   fold->type_counts[step->type]++;
-  if (!keep_trace_id(fold)) return tk_nomem(error);
+  if (!keep_trace_id(fold) || !read_span_trace(fold, event)) return tk_nomem(error);
   if (is_truthy(step->timestamp)) {
     if (!tk_text_slot_set(&fold->arena, &fold->last_timestamp, step->timestamp) ||
         (!fold->first_timestamp.data &&

@@ -36,6 +36,7 @@ struct tk_inventory_step {
   enum tk_inventory_type type;
   const char *note; /**< type of a projection issue; NULL: none */
   struct tk_text type_text, key, timestamp, trace_id;
+  struct tk_text span_trace; /**< trace id as spans have it; data NULL: none */
   /* Of validation events. */
   struct tk_text result; /**< plain text, in small letters */
   struct tk_text checks;
@@ -45,6 +46,7 @@ struct tk_inventory_step {
 struct tk_inventory_fold {
   struct tk_arena arena, step_arena;
   struct tk_js_writer scratch;
+  struct tk_byte_writer trace;
   uint64_t event_count, type_counts[TK_INVENTORY_OTHER + 1];
   uint64_t pass_count;
   struct tk_inventory_state state;
@@ -81,7 +83,7 @@ struct tk_inventory_issue {
   int64_t index;            /**< ordinal of the event; -1: none */
   struct tk_text key;       /**< JSON; what the issue is about; data NULL: nothing */
   uint64_t first_ordinal;   /**< of an event that concerns it; UINT64_MAX: none */
-  struct tk_text trace_id;  /**< JSON, the first one; data NULL: none */
+  struct tk_text trace_id;  /**< JSON, as spans have it, the first; data NULL: none */
   struct tk_text trace_ids; /**< JSON array; data NULL: none */
   struct tk_inventory_issue *next;
 };

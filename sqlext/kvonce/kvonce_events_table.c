@@ -233,6 +233,16 @@ static void give_time(sqlite3_context *context, const struct tk_run_event *event
   }
 }
 
+static void give_span_trace(sqlite3_context *context, const struct tk_run_event *event) {
+  struct tk_byte_writer text = {0};
+  if (!tk_event_span_trace(event, &text)) {
+    sqlite3_result_error_nomem(context);
+  } else if (text.size > 0) {
+    tk_result_text(context, (struct tk_text){(const char *)text.data, (uint32_t)text.size});
+  }
+  tk_byte_writer_reset(&text);
+}
+
 /* Only what documents are found by: texts that are not empty. */
 static void give_trace_id(sqlite3_context *context, struct tk_text json) {
   if (json.data && json.data[0] == '"' && json.size > 2) tk_result_json_scalar(context, json);
@@ -308,7 +318,7 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
       if (event->origin) give_id(context, event->origin->span_id, sizeof event->origin->span_id);
       break;
     case COLUMN_SPAN_TRACE_ID:
-      if (event->origin) give_id(context, event->origin->trace_id, sizeof event->origin->trace_id);
+      give_span_trace(context, event);
       break;
     case COLUMN_TIME_NS:
       give_time(context, event);

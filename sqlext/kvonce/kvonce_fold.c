@@ -12,6 +12,7 @@ void tk_kvonce_fold_reset(struct tk_kvonce_fold *fold) {
   const unsigned keep = fold->keep;
   tk_arena_reset(&fold->arena);
   tk_js_writer_reset(&fold->scratch);
+  tk_byte_writer_reset(&fold->trace);
   tk_interner_reset(&fold->keys);
   tk_trace_sets_reset(&fold->traces);
   sqlite3_free(fold->entries);
@@ -88,10 +89,15 @@ static enum tk_status find_entry(struct tk_kvonce_fold *fold, const struct tk_ru
 }
 
 static enum tk_status add_trace(struct tk_kvonce_fold *fold, struct tk_kvonce_entry *entry,
-                                struct tk_text json, struct tk_error *error) {
-  struct tk_text trace;
-  enum tk_status status = make_canonical(fold, json, &trace, error);
-  if (status != TK_OK) return status;
+                                const struct tk_run_event *event, struct tk_error *error) {
+  struct tk_byte_writer *json = &fold->scratch.out;
+  if (!tk_event_span_trace(event, &fold->trace)) return tk_nomem(error);
+  if (fold->trace.size == 0) return TK_OK;
+  json->size = 0;
+  tk_js_write_string(json,
+                     (struct tk_text){(const char *)fold->trace.data, (uint32_t)fold->trace.size});
+  if (json->failed) return tk_nomem(error);
+  const struct tk_text trace = {(const char *)json->data, (uint32_t)json->size};
   return tk_trace_set_add(&fold->traces, &entry->traces, &fold->arena, trace) ? TK_OK
                                                                               : tk_nomem(error);
 }
@@ -267,7 +273,7 @@ enum tk_status tk_kvonce_fold_add(struct tk_kvonce_fold *fold, const struct tk_r
   if (status == TK_OK) status = read_type(fold, entry, event, &type, error);
   if (status == TK_OK) status = keep_times(fold, entry, event, error);
   if (status == TK_OK && (fold->keep & TK_KVONCE_TRACES)) {
-    status = add_trace(fold, entry, event->fields[TK_EVENT_TRACE_ID], error);
+    status = add_trace(fold, entry, event, error);
   }
   if (status != TK_OK) return status;
   entry->last_ordinal = event->ordinal;

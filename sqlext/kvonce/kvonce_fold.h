@@ -31,7 +31,7 @@ struct tk_kvonce_entry {
   /* Kept with TK_KVONCE_LISTS. */
   struct tk_json_list failure_reasons, retry_contexts, success_contexts, failure_contexts;
 
-  /* Kept with TK_KVONCE_TRACES: trace ids, each once, as JSON strings. */
+  /* Kept with TK_KVONCE_TRACES: trace ids as spans have them, each once, as JSON strings. */
   struct tk_trace_set traces;
 
   /* Where an issue shows, or would: TK_NO_ORDINAL if nowhere. */
@@ -47,6 +47,7 @@ struct tk_kvonce_fold {
   unsigned keep;
   struct tk_arena arena;
   struct tk_js_writer scratch;
+  struct tk_byte_writer trace;
   struct tk_interner keys; /**< canonical texts of keys */
   struct tk_kvonce_entry **entries;
   uint32_t entry_capacity;

@@ -5,7 +5,8 @@
  *                            trace_id, trace_ids)
  *
  * One row is an issue of one document. `ordinal` is the first event that shows it; `trace_ids` are
- * those of all events of its key, or of that event where the issue is about a state. Of inventory
+ * those of all events of its key, or of that event where the issue is about a state, as the tables
+ * of spans show them. Of inventory
  * runs, the issues of the final state are left out: the last event's are the same. */
 #include <string.h>
 
@@ -116,8 +117,7 @@ static enum tk_status compute_inventory(struct tk_run_rows *rows, struct tk_even
 
 static bool add_observability(struct tk_run_rows *rows, const struct tk_run_event *event,
                               const struct tk_observability_issue *issue) {
-  const struct tk_text trace = event->fields[TK_EVENT_TRACE_ID];
-  struct tk_byte_writer json = {0};
+  struct tk_byte_writer trace = {0}, json = {0};
   char message[sizeof issue->message + sizeof issue->actual];
   struct row *row = add_row(rows, TK_DIALECT_OBSERVABILITY, issue->type, "error", event->ordinal);
   if (issue->path && issue->path[0]) {
@@ -130,13 +130,18 @@ static bool add_observability(struct tk_run_rows *rows, const struct tk_run_even
   const struct tk_text text = {message, (uint32_t)strlen(message)};
   bool kept =
       row && keep(rows, text, &row->message) && keep(rows, event->fields[TK_EVENT_KEY], &row->key);
-  if (kept && trace.data && trace.data[0] == '"' && trace.size > 2) {
+  kept = kept && tk_event_span_trace(event, &trace);
+  if (kept && trace.size > 0) {
+    const struct tk_text text_of_trace = {(const char *)trace.data, (uint32_t)trace.size};
     tk_byte_writer_append_u8(&json, '[');
-    tk_byte_writer_append(&json, trace.data, trace.size);
+    tk_js_write_string(&json, text_of_trace);
     tk_byte_writer_append_u8(&json, ']');
     const struct tk_text traces = {(const char *)json.data, (uint32_t)json.size};
-    kept = !json.failed && keep(rows, trace, &row->trace_id) && keep(rows, traces, &row->trace_ids);
+    kept = !json.failed && keep(rows, traces, &row->trace_ids);
+    /* The one item is also the id, as JSON. */
+    if (kept) row->trace_id = (struct tk_text){row->trace_ids.data + 1, traces.size - 2};
   }
+  tk_byte_writer_reset(&trace);
   tk_byte_writer_reset(&json);
   return kept;
 }

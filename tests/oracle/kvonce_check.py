@@ -4,7 +4,8 @@
     kvonce_check.py MAKE_DOCUMENTS EXTENSION [--runs N] [--longest EVENTS] [--seed N] [--generated FOLDER]
 
 TAP. Random runs go into one store; each is compared in every answer, the projections byte for byte.
---generated is the folder of what the original pipeline wrote; without it those tests are skipped."""
+--generated is the folder of what the original pipeline wrote; it is ingested with --tracekeep. Without both
+that test is skipped."""
 import argparse
 import os
 import sqlite3
@@ -222,8 +223,8 @@ def first_offender(run, key, type_):
 # ---- events ----
 
 def check_events(tap, db, documents):
-    rows = by_run(db, 'SELECT run_id, ordinal, file, dialect, trace_id, timestamp, type, key, value, reason, context, actor, raw'
-                  ' FROM kvonce_events')
+    rows = by_run(db, 'SELECT run_id, ordinal, file, dialect, trace_id, timestamp, type, key, value, reason, context, actor, raw,'
+                  ' span_trace_id FROM kvonce_events')
     wrong, total = [], 0
     for document in documents:
         if document['kind'].startswith('observability'):
@@ -234,6 +235,8 @@ def check_events(tap, db, documents):
         total += len(events)
         compare(wrong, document['run'], 'raw', [raw for _, raw, _ in events], [row[11] for row in found])
         for (ordinal, _, event), row in zip(events, found):
+            trace = trace_of(event)
+            compare(wrong, document['run'], 'span_trace_id', trace and oracle.span_trace(trace), row[12])
             def get(name):
                 return oracle.member(event, name)
             compare(wrong, document['run'], 'event',
@@ -268,7 +271,7 @@ def plain_number(text):
 def check_constraints(tap, db, documents):
     wrong = []
     everything = db.execute('SELECT run_id, document_id, trace_id, dialect, ordinal FROM kvonce_events').fetchall()
-    for column, values in ((0, ['run-1', 'run-6', 'run-15', 'none']), (1, [1, 7, 16, 10 ** 9]), (2, ['t1', 'inv-1', 'o1', 'T1', '']),
+    for column, values in ((0, ['run-1', 'run-6', 'run-15', 'none']), (1, [1, 7, 16, 10 ** 9]), (2, ['t1', 'inv-1', 'o1', 'T1', '', ' t1', 'caf\u00e9', '4BF92F3577B34DA6', '4bf92f3577b34da6', 'none']),
                            (3, ['kvonce', 'inventory', 'observability', 'other'])):
         name = ('run_id', 'document_id', 'trace_id', 'dialect')[column]
         for value in values:
@@ -343,33 +346,36 @@ def load(path):
         return oracle.parse(file.read().decode())
 
 
-def read(path):
-    with open(path, 'rb') as file:
-        return file.read()
+def ingest(tracekeep, path, files):
+    for run, file in files:
+        subprocess.run([tracekeep, 'ingest', '--quiet', path, '--run-id', run, file], check=True, stderr=subprocess.DEVNULL)
 
 
-def check_generated(tap, tool, extension, folder, work):
+def check_generated(tap, tracekeep, extension, folder, work):
     name = 'what the original pipeline wrote'
-    if not folder or not os.path.isdir(os.path.join(folder, 'generated')):
-        tap.check(name, [], 'no folder of generated outputs')
+    if not tracekeep or not os.path.isdir(os.path.join(folder, 'generated')):
+        tap.check(name, [], 'no folder of generated outputs, or no tracekeep')
         return
     seed, head = os.path.join(folder, 'generated/seed-f7356a53'), os.path.join(folder, 'generated/head-804a3419')
     cases = ['all-issues', 'ndjson', 'otlp']
-    documents = [{'kind': 'kvonce-events', 'run': case, 'path': case, 'data': read(os.path.join(seed, case, 'kvonce-events.ndjson'))}
-                 for case in cases]
-    documents.append({'kind': 'kvonce-events', 'run': 'ci', 'path': 'ci',
-                      'data': read(os.path.join(head, 'ci-trace-conformance/kvonce-events.ndjson'))})
-    documents.append({'kind': 'inventory-events', 'run': 'inventory', 'path': 'i',
-                      'data': read(os.path.join(folder, 'ae-framework/samples/trace/inventory/sample.ndjson'))})
-    documents.append({'kind': 'observability-array', 'run': 'observability', 'path': 'o',
-                      'data': read(os.path.join(folder, 'ae-framework/samples/conformance/sample-traces.json'))})
-    make_store(tool, os.path.join(work, 'generated.db'), documents, 1 << 20)
+    files = [(case, os.path.join(seed, case, 'kvonce-events.ndjson')) for case in cases]
+    samples = os.path.join(folder, 'ae-framework/samples')
+    files += [('spans', os.path.join(samples, 'trace/kvonce-otlp.json')),
+              ('inventory', os.path.join(samples, 'trace/inventory/sample.ndjson')),
+              ('observability', os.path.join(samples, 'conformance/sample-traces.json'))]
+    ingest(tracekeep, os.path.join(work, 'generated.db'), files)
     db = connect(os.path.join(work, 'generated.db'), extension)
     wrong = []
     for case in cases:
         compare_generated(wrong, db, case, os.path.join(seed, case))
     expected = load(os.path.join(head, 'ci-trace-conformance/kvonce-projection.json'))
-    compare_projection(wrong, db, 'ci', 'kvonce_projection', expected)
+    compare_projection(wrong, db, 'spans', 'kvonce_projection', expected)
+    # What was converted from these spans is the same document, hence in a store of its own.
+    ingest(tracekeep, os.path.join(work, 'ci.db'), [('ci', os.path.join(head, 'ci-trace-conformance/kvonce-events.ndjson'))])
+    compare_projection(wrong, connect(os.path.join(work, 'ci.db'), extension), 'ci', 'kvonce_projection', expected)
+    found = db.execute("SELECT count(*), count(DISTINCT s.span_id), sum(e.time_ns = s.start_ns) FROM kvonce_events e JOIN spans s"
+                       " ON s.trace_id = e.span_trace_id AND s.span_id = e.span_id WHERE e.run_id = 'spans'").fetchall()
+    compare(wrong, 'spans', 'spans of events', [(4, 4, 4)], found)
     compare_projection(wrong, db, 'inventory', 'inventory_projection', load(os.path.join(head, 'inventory/inventory-projection.json')),
                        load(os.path.join(head, 'inventory/inventory-state-sequence.json')))
     expected = [(i['type'], i['severity'], i['message'], i.get('index'), i.get('source'))
@@ -428,10 +434,11 @@ def main():
     parser.add_argument('--longest', type=int, default=80)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--part-size', type=int, default=700)
-    parser.add_argument('--generated')
+    parser.add_argument('--generated', default='')
+    parser.add_argument('--tracekeep')
     arguments = parser.parse_args()
     tap = Tap()
-    generated = os.path.expandvars(arguments.generated or '')
+    generated = os.path.expandvars(arguments.generated)
     with tempfile.TemporaryDirectory() as work:
         path = os.path.join(work, 'store.db')
         documents = random_documents(arguments.seed, arguments.runs, arguments.longest)
@@ -442,7 +449,7 @@ def main():
         check_inventory(tap, db, documents)
         check_observability(tap, db, documents)
         check_rates(tap, arguments.make_documents, arguments.extension, work)
-        check_generated(tap, arguments.make_documents, arguments.extension, generated, work)
+        check_generated(tap, arguments.tracekeep, arguments.extension, generated, work)
     tap.done()
 
 

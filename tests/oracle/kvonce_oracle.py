@@ -171,6 +171,13 @@ def by_name(entries):
     return named
 
 
+def span_trace(trace):
+    """As the tables of spans show it."""
+    if re.fullmatch('[0-9a-fA-F]{32}|[0-9a-fA-F]{16}', trace):
+        return trace.lower().rjust(32, '0')
+    return trace
+
+
 # ---- KvOnce ----
 
 
@@ -205,8 +212,8 @@ class Kvonce:
             self.first[ident] = ordinal
         self.last[ident] = ordinal
         trace = member(event, 'traceId')
-        if isinstance(trace, str) and trace and trace not in self.trace_ids[ident]:
-            self.trace_ids[ident].append(trace)
+        if isinstance(trace, str) and trace and span_trace(trace) not in self.trace_ids[ident]:
+            self.trace_ids[ident].append(span_trace(trace))
         entry, state = self.entries[ident], self.states[ident]
         if entry['firstTimestamp'] is None:
             entry['firstTimestamp'] = time

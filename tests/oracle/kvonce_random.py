@@ -13,6 +13,8 @@ VALUES = ['v1', 'v2', '', 0, 1, -1, 1.5, True, False, None, [], [1, [2]], {}, {'
           'quote " and \\', '\u20ac', '\u0001']
 NUMBERS = ['0', '1', '2', '3', '4', '-1', '1.0', '2.0', '1e0', '10e-1', '1.5', '1e21', '1E400', '-0', '0.1', '1e-7',
            '123456789012345678901', '9007199254740993', '5e-324', '0.000001', '1.7976931348623157e308', '100', '2.50']
+TRACES = ['t0', 't1', 't2', 'T1', '', ' t1', 'caf\u00e9', 'q"', '4BF92F3577B34DA6', '4bf92f3577b34da6', 5, None,
+          '00000000000000004bf92f3577b34dA6', '4bf92f3577b34da6a3ce929d0e0e4736']
 TIMES = ['2025-10-04T06:00:%02d.%03dZ', '2025-10-04T06:00:%02d.%03d+02:00']
 
 
@@ -70,7 +72,7 @@ def duplicate_members(line, rng):
 def kvonce_event(rng, keys, attempts, clock):
     event = {}
     if rng.random() < 0.7:
-        event['traceId'] = 't%d' % rng.randrange(4)
+        event['traceId'] = rng.choice(TRACES)
     if rng.random() < 0.85:
         event['timestamp'] = rng.choice(TIMES) % (clock % 60, rng.randrange(1000))
     elif rng.random() < 0.5:

@@ -9,6 +9,7 @@
 
 #include "store/compression.h"
 #include "store/document.h"
+#include "store/document_functions.h"
 #include "tracekeep/hash.h"
 #include "tracekeep/json.h"
 #include "tracekeep/store.h"
@@ -71,8 +72,13 @@ static void keep_trace(const char *line, int64_t document) {
       char *text = malloc((size_t)id.size + 1);
       bool broken = false;
       must(text != NULL, "memory");
-      sqlite3_bind_text(insert_trace, 1, text, (int)tk_json_unescape(id, text, &broken),
-                        SQLITE_TRANSIENT);
+      const struct tk_text plain = {text, tk_json_unescape(id, text, &broken)};
+      char normal[33];
+      if (tk_normal_trace_id(plain, normal)) {
+        sqlite3_bind_text(insert_trace, 1, normal, 32, SQLITE_TRANSIENT);
+      } else {
+        sqlite3_bind_text(insert_trace, 1, text, (int)plain.size, SQLITE_TRANSIENT);
+      }
       sqlite3_bind_int64(insert_trace, 2, document);
       run(insert_trace);
       free(text);
