@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS tk_envelope(
   workflow TEXT,
   commit_sha TEXT,
   branch TEXT,                    -- as written: mostly a full ref
+  branch_name TEXT,               -- short: main, pull/7
   generated_at TEXT,
   summary_shape TEXT NOT NULL,    -- 'conformance', 'verify-profile', 'cases', 'domains',
                                   -- 'verify-lite', 'unknown', 'missing'

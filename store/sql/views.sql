@@ -42,14 +42,7 @@ CREATE VIEW run_documents AS
 DROP VIEW IF EXISTS envelopes;
 CREATE VIEW envelopes AS
   SELECT e.id, e.source, e.run_id, e.workflow, e.commit_sha, e.branch,
-         CASE
-           WHEN e.branch GLOB 'refs/heads/*' THEN substr(e.branch, 12)
-           WHEN e.branch GLOB 'refs/tags/*' THEN substr(e.branch, 11)
-           WHEN e.branch GLOB 'refs/pull/*/merge' THEN substr(e.branch, 6, length(e.branch) - 11)
-           WHEN e.branch GLOB 'refs/*' THEN substr(e.branch, 6)
-           ELSE e.branch
-         END AS branch_name,
-         e.generated_at, e.summary_shape, e.status, e.valid, e.event_count, e.issue_count,
+         e.branch_name, e.generated_at, e.summary_shape, e.status, e.valid, e.event_count, e.issue_count,
          (SELECT json_extract(ltrim(document, char(65279)), '$.summary') FROM documents
           WHERE id = e.id) AS summary,
          e.notes, e.id AS document_id,
@@ -182,7 +175,7 @@ CREATE VIEW runs AS
          l.branch, l.branch_name, l.commit_sha, l.workflow
   FROM (SELECT run_id FROM tk_envelope WHERE run_id IS NOT NULL
         UNION SELECT run_id FROM tk_document WHERE run_id IS NOT NULL) r
-       LEFT JOIN envelopes l ON l.id =
+       LEFT JOIN tk_envelope l ON l.id =
          (SELECT e.id FROM tk_envelope e WHERE e.run_id = r.run_id
           ORDER BY e.generated_at DESC, e.id DESC LIMIT 1);
 

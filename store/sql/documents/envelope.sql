@@ -7,6 +7,7 @@ SELECT :id, text_at(:text, '$.source'),
        coalesce(text_at(:text, '$.correlation.workflow'), text_at(:text, '$.traceCorrelation.workflow')),
        coalesce(text_at(:text, '$.correlation.commit'), text_at(:text, '$.traceCorrelation.commit')),
        coalesce(text_at(:text, '$.correlation.branch'), text_at(:text, '$.traceCorrelation.branch')),
+       NULL,
        text_at(:text, '$.generatedAt'),
        CASE
          WHEN json_type(:text, '$.summary') IS NOT 'object' THEN 'missing'
@@ -24,6 +25,15 @@ SELECT :id, text_at(:text, '$.source'),
        coalesce(text_at(:text, '$.summary.trace.status'), text_at(:text, '$.summary.status'),
                 text_at(:text, '$.summary.overall_status')),
        NULL, NULL, NULL, json_at(:text, '$.notes');
+
+UPDATE tk_envelope SET branch_name = CASE
+    WHEN branch GLOB 'refs/heads/*' THEN substr(branch, 12)
+    WHEN branch GLOB 'refs/tags/*' THEN substr(branch, 11)
+    WHEN branch GLOB 'refs/pull/*/merge' THEN substr(branch, 6, length(branch) - 11)
+    WHEN branch GLOB 'refs/*' THEN substr(branch, 6)
+    ELSE branch
+  END
+WHERE id = :id;
 
 -- Cases and domains first, because the rest counts them.
 INSERT INTO tk_case
