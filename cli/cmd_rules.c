@@ -37,7 +37,7 @@ static const struct tk_option rules_options[] = {
     {.name = "threshold",
      .type = TK_OPTION_LIST,
      .value = "RULE=N",
-     .help = "from which number on a rule speaks; units are in the list",
+     .help = "the largest number a rule lets pass; units are in the list",
      .offset = offsetof(struct rules_options, thresholds)},
     {.name = "reset",
      .type = TK_OPTION_LIST,
@@ -230,7 +230,7 @@ const struct tk_command tk_cmd_rules = {
     .summary = "list and set the rules of trace quality",
     .description =
         "Lists the rules that the table quality_issues evaluates, or changes what a store sets\n"
-        "for them: which are on, and from which number on they speak. docs/validation.md explains\n"
+        "for them: which are on, and the largest numbers they let pass. docs/validation.md explains\n"
         "each. Nothing is evaluated by this command.",
     .examples =
         "  tracekeep rules traces.db\n"
