@@ -4,6 +4,7 @@
  * The file's rules are applied here, so that the model says what a client would be told: a service
  * takes over the operations of the default strategy that it lacks, and operations can only be
  * probabilistic; a rate-limiting one is left out, as Jaeger does with a warning. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "sqlext/sampling/config_reader.h"
@@ -49,14 +50,32 @@ static const struct tk_config_node *operations_of(const struct tk_config_node *s
   return list && list->kind == TK_CONFIG_LIST && list->count > 0 ? list : NULL;
 }
 
-static bool lists_operation(const struct tk_config_node *list, const char *operation) {
-  for (uint32_t i = 0; list && i < list->count; i++) {
-    if (!is_rate_limiting(list->items[i]) &&
-        tk_config_is_text(tk_config_get(list->items[i], "operation"), operation)) {
-      return true;
-    }
+/* Operations that a service has itself, by name. */
+struct operation_set {
+  const struct tk_config_node **names;
+  uint32_t count;
+};
+
+static int compare_names(const void *left, const void *right) {
+  const struct tk_config_node *const *a = left, *const *b = right;
+  return strcmp((*a)->text.data, (*b)->text.data);
+}
+
+static bool has_operation(const struct operation_set *set, const struct tk_config_node *name) {
+  return set->count > 0 &&
+         bsearch(&name, set->names, set->count, sizeof *set->names, compare_names) != NULL;
+}
+
+static void collect_operations(struct tk_config_reader *reader, struct operation_set *set,
+                               const struct tk_config_node *list) {
+  *set = (struct operation_set){NULL, 0};
+  if (!list) return;
+  set->names = tk_config_allocate(reader, list->count, sizeof *set->names);
+  for (uint32_t i = 0; set->names && i < list->count; i++) {
+    if (is_rate_limiting(list->items[i])) continue;
+    set->names[set->count++] = tk_config_get(list->items[i], "operation");
   }
-  return false;
+  if (set->count > 0) qsort(set->names, set->count, sizeof *set->names, compare_names);
 }
 
 static void check_operations(struct tk_config_reader *reader, const struct tk_config_node *list) {
@@ -71,25 +90,25 @@ static void check_operations(struct tk_config_reader *reader, const struct tk_co
   }
 }
 
-/* How many of `list` clients are told about, without those `hidden` lists too. */
+/* How many of `list` clients are told about, without those that are in `hidden`. */
 static uint32_t count_operations(const struct tk_config_node *list,
-                                 const struct tk_config_node *hidden) {
+                                 const struct operation_set *hidden) {
   uint32_t count = 0;
   for (uint32_t i = 0; list && i < list->count; i++) {
-    const struct tk_config_node *name = tk_config_get(list->items[i], "operation");
-    count += !is_rate_limiting(list->items[i]) && !lists_operation(hidden, name->text.data);
+    count += !is_rate_limiting(list->items[i]) &&
+             !has_operation(hidden, tk_config_get(list->items[i], "operation"));
   }
   return count;
 }
 
 static void add_operations(struct tk_config_reader *reader, struct tk_sampling_policy *children,
                            const struct tk_sampling_policy *parent,
-                           const struct tk_config_node *list, const struct tk_config_node *hidden,
+                           const struct tk_config_node *list, const struct operation_set *hidden,
                            bool is_inherited) {
   for (uint32_t i = 0; list && i < list->count && reader->status == TK_OK; i++) {
     const struct tk_config_node *item = list->items[i];
     const struct tk_config_node *name = tk_config_get(item, "operation");
-    if (is_rate_limiting(item) || lists_operation(hidden, name->text.data)) continue;
+    if (is_rate_limiting(item) || has_operation(hidden, name)) continue;
     tk_config_start(reader, children, parent, TK_SAMPLING_JAEGER_PROBABILISTIC, item);
     read_strategy(reader, children, item);
     children->service = parent->service;
@@ -104,20 +123,23 @@ static void read_operations(struct tk_config_reader *reader, struct tk_sampling_
                             const struct tk_config_node *own,
                             const struct tk_config_node *inherited,
                             const struct tk_sampling_policy *origin) {
+  static const struct operation_set none = {NULL, 0};
   struct tk_sampling_jaeger *jaeger = &policy->as.jaeger;
+  struct operation_set owned;
   if (!own && !inherited) return;
   jaeger->has_operations = true;
   jaeger->default_probability = policy->type == TK_SAMPLING_JAEGER_PROBABILISTIC
                                     ? jaeger->probability
                                 : own ? default_probability()
                                       : origin->as.jaeger.default_probability;
-  const uint32_t count = count_operations(own, NULL);
-  const uint32_t more = count_operations(inherited, own);
+  collect_operations(reader, &owned, own);
+  const uint32_t count = count_operations(own, &none);
+  const uint32_t more = count_operations(inherited, &owned);
   struct tk_sampling_policy *children =
       count + more > 0 ? tk_config_policies(reader, policy, count + more) : NULL;
   if (!children) return;
-  add_operations(reader, children, policy, own, NULL, false);
-  add_operations(reader, children + count, policy, inherited, own, true);
+  add_operations(reader, children, policy, own, &none, false);
+  add_operations(reader, children + count, policy, inherited, &owned, true);
 }
 
 static void read_service(struct tk_config_reader *reader, struct tk_sampling_policy *policy,

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <yaml.h>
 
+/* Far more than anybody writes by hand, and few enough to look through for each alias. */
+enum { ANCHOR_LIMIT = 1000 };
+
 struct anchor {
   struct anchor *next;
   const struct tk_config_node *node;
@@ -19,6 +22,7 @@ struct yaml_reader {
   struct tk_config_builder builder;
   yaml_parser_t parser;
   struct anchor *anchors; /* newest first: a name may be used again */
+  uint32_t anchor_count;
   uint32_t document_count;
 };
 
@@ -49,6 +53,11 @@ static enum tk_status add_anchor(struct yaml_reader *reader, const yaml_char_t *
                                  const struct tk_config_node *node) {
   struct tk_arena *arena = &reader->builder.document->arena;
   if (!name) return TK_OK;
+  if (reader->anchor_count++ == ANCHOR_LIMIT) {
+    return tk_config_refuse(reader->builder.document, node->line, node->column,
+                            reader->builder.error, "expected at most %d anchors, found more",
+                            ANCHOR_LIMIT);
+  }
   const size_t size = strlen((const char *)name) + 1;
   struct anchor *anchor = tk_arena_alloc(arena, sizeof *anchor);
   char *copy = tk_arena_alloc_bytes(arena, size);

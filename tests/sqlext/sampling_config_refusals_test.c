@@ -577,6 +577,18 @@ static void aliases_do_not_hide_depth(void) {
   CHECK(strstr(error.message, "expected lists and maps to nest at most 64 deep") != NULL);
 }
 
+static void more_anchors_than_anybody_writes_are_refused(void) {
+  static char text[100000];
+  size_t size = (size_t)snprintf(text, sizeof text, "a:\n");
+  struct tk_error error = {{0}};
+  for (int i = 0; i < 2000; i++) {
+    size += (size_t)snprintf(text + size, sizeof text - size, "  - &a%d x\n", i);
+  }
+  CHECK(parse(text, size, "anchors.yaml", &error) == TK_INVALID);
+  CHECK(strcmp(error.message, "anchors.yaml:1002:5: expected at most 1000 anchors, found more") ==
+        0);
+}
+
 static void a_map_with_too_many_keys_is_refused(void) {
   static char text[100000];
   size_t size = 0;
@@ -593,6 +605,8 @@ static void aliases_are_counted_each_time_they_are_used(void) {
 }
 static void aliases_do_not_hide_depth(void) {
 }
+static void more_anchors_than_anybody_writes_are_refused(void) {
+}
 static void a_map_with_too_many_keys_is_refused(void) {
 }
 #endif
@@ -606,4 +620,5 @@ CHECK_MAIN(CASE(a_collector_is_refused_with_its_policy_and_option),
            CASE(a_document_that_is_too_long_is_refused_unread),
            CASE(a_message_needs_no_name_and_nobody_to_read_it), CASE(a_long_name_keeps_its_end),
            CASE(aliases_are_counted_each_time_they_are_used), CASE(aliases_do_not_hide_depth),
+           CASE(more_anchors_than_anybody_writes_are_refused),
            CASE(a_map_with_too_many_keys_is_refused))
