@@ -56,10 +56,13 @@ static void choose_locale(void) {
 }
 
 /* Batches of spans come and go, half a megabyte each. What one has freed is kept for the next: to
- * give it back to the system page by page and ask for it again takes as long as reading does. */
+ * give it back to the system page by page and ask for it again takes as long as reading does. And
+ * what one thread has freed is for all: they come for large pieces only, so that they do not wait
+ * for each other. */
 static void keep_freed_memory(void) {
 #if defined(__GLIBC__)
   mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  mallopt(M_ARENA_MAX, 1);
 #endif
 }
 

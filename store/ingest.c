@@ -17,7 +17,7 @@
 
 /* Documents are not cut as spans are: they go with the next commit, which comes when there are so
  * many bytes of them, or so many sources. */
-enum { DOCUMENT_BYTES = 16 << 20, SOURCES_PER_COMMIT = 4096 };
+enum { DOCUMENT_BYTES = 16 << 20, SOURCES_PER_COMMIT = 4096, WAITING_SHARE = 8 };
 
 /* A source of this ingest; its row of tk_ingest, and what the row does not know yet. */
 struct source {
@@ -59,7 +59,7 @@ struct tk_ingest {
   uint32_t source_count, source_capacity;
   struct noted_batch *noted; /* in the buffer */
   uint32_t noted_count, noted_capacity;
-  uint64_t document_bytes;   /* in the buffer */
+  uint64_t document_bytes; /* in the buffer */
   uint32_t uncommitted_sources;
   struct tk_ingest_counts counts;
   uint32_t target;
@@ -519,6 +519,12 @@ static enum tk_status take_batch(struct tk_ingest *ingest, struct tk_batch *batc
   return tk_span_buffer_add(&ingest->buffer, batch, ingest->source_count - 1, error);
 }
 
+/* A commit is completed as soon as it is encoded, so that the memory of its spans is free for the
+ * next ones; and when there are some of these, this thread helps, rather than gather more. */
+static bool has_waited_enough(const struct tk_ingest *ingest) {
+  return ingest->buffer.count - ingest->buffer.settled_count > ingest->target / WAITING_SHARE;
+}
+
 enum tk_status tk_ingest_append(struct tk_ingest *ingest, struct tk_batch *batch,
                                 struct tk_error *error) {
   enum tk_status status = take_batch(ingest, batch, error);
@@ -528,8 +534,8 @@ enum tk_status tk_ingest_append(struct tk_ingest *ingest, struct tk_batch *batch
                                  ingest->uncommitted_sources >= SOURCES_PER_COMMIT)) {
     status = cut(ingest, TK_CUT_TAIL, error);
   }
-  /* As soon as it is encoded, so that the memory of its spans is free for the next. */
-  if (status == TK_OK && ingest->commit.pending && tk_encoder_pool_is_done(ingest->pool)) {
+  if (status == TK_OK && ingest->commit.pending &&
+      (has_waited_enough(ingest) || tk_encoder_pool_is_done(ingest->pool))) {
     status = complete_commit(ingest, error);
   }
   if (status != TK_OK) ingest->failed = true;
