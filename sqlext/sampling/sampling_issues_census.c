@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "sqlext/sampling/decision_decoders.h"
+#include "sqlext/sampling/sampler_math.h"
 #include "sqlext/sampling/sampling_issues.h"
 #include "sqlext/vtab_support.h"
 #include "store/sqlite_api.h"
@@ -131,9 +132,8 @@ static void read_stated(const struct tk_decision_list *list, struct trace_sample
     if (decision->source == TK_SOURCE_TRACE_STATE && decision->threshold >= 0 &&
         decision->randomness >= 0) {
       const uint64_t threshold = (uint64_t)decision->threshold;
-      /* What is below the threshold is an issue of its own; a span said to be kept for certain
-       * says most about the trace ids. */
-      if (decision->consistent == 0) continue;
+      trace->stated = STATED_OTHERWISE;
+      if (decision->consistent == 0) return; /* an issue of its own */
       trace->stated = STATED_THRESHOLD;
       trace->position = (double)((uint64_t)decision->randomness - threshold) /
                         (double)(TK_SAMPLING_RANGE - threshold);
@@ -285,37 +285,17 @@ static void check_stated(struct tk_sampling_issue_list *list, struct tk_text ser
                             (unsigned)count, found, critical(count), SIGNIFICANCE);
 }
 
-/* What an SDK compares with its ratio. */
+/* What an SDK compares with its ratio; the last is what samplers that keep high randomness do. */
 enum score { SCORE_GO, SCORE_GO_OLD, SCORE_JAVA, SCORE_JS, SCORE_CONSISTENT, SCORE_COUNT };
 
 static const char *const score_names[SCORE_COUNT] = {
     "go, rust or python", "go before 1.12", "java or dotnet", "js", "consistent probability"};
 
-static uint64_t read_word(const uint8_t *bytes, int size) {
-  uint64_t value = 0;
-  for (int i = 0; i < size; i++) value = value << 8 | bytes[i];
-  return value;
-}
-
-/* In [0, 1); see "SDK ratio samplers" in docs/sampling.md. */
+/* In [0, 1]. */
 static double score_of(enum score kind, const uint8_t id[16]) {
-  const uint64_t low = read_word(id + 8, 8);
-  uint64_t word = 0;
-  switch (kind) {
-    case SCORE_GO:
-      return (double)(low >> 1) / 0x1p63;
-    case SCORE_GO_OLD:
-      return (double)(read_word(id, 8) >> 1) / 0x1p63;
-    case SCORE_JAVA:
-      return (double)(low >> 63 ? ~low + 1 : low) / 0x1p63;
-    case SCORE_JS:
-      for (int i = 0; i < 16; i += 4) word ^= read_word(id + i, 4);
-      return (double)word / 0x1p32;
-    case SCORE_CONSISTENT: /* keeps the tops of the randomness */
-    case SCORE_COUNT:
-    default:
-      return 1 - (double)(tk_trace_randomness(id) + 1) / (double)TK_SAMPLING_RANGE;
-  }
+  static const enum tk_sdk sdks[] = {TK_SDK_GO, TK_SDK_GO_OLD, TK_SDK_JAVA, TK_SDK_JS};
+  if (kind != SCORE_CONSISTENT) return tk_sdk_score(sdks[kind], id);
+  return 1 - (double)(tk_trace_randomness(id) + 1) / (double)TK_SAMPLING_RANGE;
 }
 
 /* True: this kind of sampler explains which ids are there. */

@@ -244,7 +244,7 @@ static void check_rejects(const struct check *check) {
   if (unsampled > 0) {
     struct tk_sampling_issue *issue = tk_sampling_issue_add(
         check->list, TK_ISSUE_FLAG_UNSAMPLED,
-        "expected the sampled flag on what was exported, found it clear on %u spans",
+        "expected the sampled flag on what was exported, found it clear (spans: %u)",
         (unsigned)unsampled);
     tk_sampling_issue_context(check->list, issue, "{\"spans\":%u}", (unsigned)unsampled);
     put(check, issue, first, unsampled == 1);

@@ -47,6 +47,8 @@ def answer(make_store, extension, case, folder):
         except sqlite3.Error as error:
             out.write(f"error: {error}\n\n")
             continue
+        if cursor.description is None:
+            continue  # a statement without a result
         writer.writerow([column[0] for column in cursor.description])
         writer.writerows([["NULL" if v is None else v.hex() if isinstance(v, bytes) else v for v in row] for row in rows])
         out.write("\n")
