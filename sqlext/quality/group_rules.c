@@ -9,7 +9,7 @@
 #include "sqlext/quality/required.h"
 #include "store/value_codec.h"
 
-enum { ITEM_SCOPES = TK_SCOPE_LINK + 1, OTHER_KIND = 6 };
+enum { OTHER_KIND = 6 };
 
 struct shape {
   uint32_t resource, keyset;
@@ -38,13 +38,6 @@ struct census {
   struct shapes shapes;
   struct tk_arena arena;
 };
-
-static const struct {
-  enum tk_column_number keyset, extra_row, extra;
-} scope_columns[ITEM_SCOPES] = {
-    [TK_SCOPE_SPAN] = {TK_COL_KEYSET, TK_COL_EXTRA_ROW, TK_COL_EXTRA},
-    [TK_SCOPE_EVENT] = {TK_COL_EVENT_KEYSET, TK_COL_EVENT_EXTRA_ROW, TK_COL_EVENT_EXTRA},
-    [TK_SCOPE_LINK] = {TK_COL_LINK_KEYSET, TK_COL_LINK_EXTRA_ROW, TK_COL_LINK_EXTRA}};
 
 #define ATTRIBUTE_RULES                                                                       \
   (RULE_BIT(RULE_DEPRECATED) | RULE_BIT(RULE_TYPE_MISMATCH) | RULE_BIT(RULE_UNDEFINED_ENUM) | \
@@ -271,7 +264,7 @@ static enum tk_status check_extra(struct census *census, uint32_t row,
 static enum tk_status check_extras(struct census *census, struct tk_error *error) {
   const struct tk_segment *segment = census->segment;
   struct tk_reader *reader = census->quality->reader;
-  const uint32_t index = segment->fixed[scope_columns[census->scope].extra_row];
+  const uint32_t index = segment->fixed[tk_quality_columns_of[census->scope].extra_row];
   const struct tk_column *items;
   uint32_t row = 0;
   if (index == TK_NO_COLUMN) return TK_OK;
@@ -282,7 +275,8 @@ static enum tk_status check_extras(struct census *census, struct tk_error *error
     struct tk_text text;
     uint32_t extra_count;
     row = row_of_item(census, (uint32_t)tk_ints_at(items->ints, at), row);
-    status = tk_text_value(reader, segment, scope_columns[census->scope].extra, at, &text, error);
+    status = tk_text_value(reader, segment, tk_quality_columns_of[census->scope].extra, at, &text,
+                           error);
     if (status == TK_OK) {
       status = tk_extras_decode((const uint8_t *)text.data, text.size, &census->arena, &extras,
                                 &extra_count, error);
@@ -429,7 +423,7 @@ static enum tk_status prepare_scope(struct census *census, enum tk_attribute_sco
   const struct tk_segment *segment = census->segment;
   const uint32_t counts[] = {segment->summary.span_count, segment->summary.event_count,
                              segment->summary.link_count};
-  const uint32_t keysets = segment->fixed[scope_columns[scope].keyset];
+  const uint32_t keysets = segment->fixed[tk_quality_columns_of[scope].keyset];
   const struct tk_column *column = NULL;
   enum tk_status status = TK_OK;
   census->scope = scope;

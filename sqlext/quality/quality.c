@@ -14,6 +14,11 @@ uint64_t tk_quality_rules_of(uint64_t rules, unsigned scopes) {
   return rules & found;
 }
 
+const struct quality_columns tk_quality_columns_of[ITEM_SCOPES] = {
+    [TK_SCOPE_SPAN] = {TK_COL_KEYSET, TK_COL_EXTRA_ROW, TK_COL_EXTRA},
+    [TK_SCOPE_EVENT] = {TK_COL_EVENT_KEYSET, TK_COL_EVENT_EXTRA_ROW, TK_COL_EVENT_EXTRA},
+    [TK_SCOPE_LINK] = {TK_COL_LINK_KEYSET, TK_COL_LINK_EXTRA_ROW, TK_COL_LINK_EXTRA}};
+
 /* ---- resources ---- */
 
 const struct tk_attribute *tk_quality_attribute(const struct tk_attributes *attributes,

@@ -96,6 +96,13 @@ bool tk_quality_find_row(struct quality *quality, enum quality_rule rule, uint32
 bool tk_quality_find_service(struct quality *quality, enum quality_rule rule,
                              const struct quality_resource *resource);
 
+/** Where the attributes of spans, events and links are stored, by scope. */
+enum { ITEM_SCOPES = TK_SCOPE_LINK + 1 };
+struct quality_columns {
+  enum tk_column_number keyset, extra_row, extra;
+};
+extern const struct quality_columns tk_quality_columns_of[ITEM_SCOPES];
+
 /* ---- the rules ---- */
 
 /** Rules of scope SPAN, of rows [begin, end) of a granule. */
