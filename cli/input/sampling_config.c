@@ -3,14 +3,14 @@
  * later, and its author should hear of it now. The issue stands at the line that is at fault. */
 #include "cli/input/sampling_config.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/input/document_builder.h"
 #include "tracekeep/sampling_config.h"
 
 /* Line `number` of the text, from 1; the last one if there are fewer. */
-static struct tk_text find_line(struct tk_text text, unsigned number) {
+static struct tk_text find_line(struct tk_text text, unsigned long number) {
   const char *at = text.data, *end = text.data + text.size;
   const char *stop = memchr(at, '\n', text.size);
   for (; number > 1 && stop; number--) {
@@ -21,13 +21,18 @@ static struct tk_text find_line(struct tk_text text, unsigned number) {
 }
 
 /* The message begins "line 3, column 5: "; the issue has the line already. */
+static unsigned long take_line(const char **message) {
+  char *end;
+  if (strncmp(*message, "line ", 5) != 0) return 1;
+  const unsigned long line = strtoul(*message + 5, &end, 10);
+  if (strncmp(end, ", ", 2) == 0) *message = end + 2;
+  return line;
+}
+
 static void reject(struct tk_batch_builder *builder, struct tk_text value, const char *message) {
-  unsigned line = 1;
-  int skipped = 0;
+  const struct tk_text line = find_line(value, take_line(&message));
   builder->batch->rejected_count++;
-  if (sscanf(message, "line %u, %n", &line, &skipped) != 1) skipped = 0;
-  tk_builder_issue(builder, TK_RULE_SAMPLING_CONFIG, find_line(value, line), "%s; not stored",
-                   message + skipped);
+  tk_builder_issue(builder, TK_RULE_SAMPLING_CONFIG, line, "%s; not stored", message);
 }
 
 void tk_builder_add_sampling_config(struct tk_batch_builder *builder, struct tk_text value,

@@ -157,7 +157,8 @@ static enum tk_status merge(struct tk_config_builder *builder, struct tk_config_
   struct tk_config_node *map = open->node;
   enum tk_status status = TK_OK;
   uint32_t at = 0;
-  while (at < map->count && (map->keys[at]->is_quoted || strcmp(map->keys[at]->text.data, "<<"))) {
+  while (at < map->count &&
+         (map->keys[at]->is_quoted || strcmp(map->keys[at]->text.data, "<<") != 0)) {
     at++;
   }
   if (at == map->count) return TK_OK;

@@ -167,8 +167,9 @@ struct tk_sampling_integer tk_config_integer(struct tk_config_reader *reader,
   int64_t value;
   if (reader->status != TK_OK || !node) return (struct tk_sampling_integer){fallback, false};
   if (tk_config_parse_integer(node, &value)) {
-    if (value >= range->min && value <= range->max)
+    if (value >= range->min && value <= range->max) {
       return (struct tk_sampling_integer){value, true};
+    }
     if (range->max == range->min) {
       tk_config_expect(reader, node, "%s to be %lld", key, (long long)range->min);
     } else if (range->max == INT64_MAX) {

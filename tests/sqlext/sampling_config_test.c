@@ -461,8 +461,7 @@ static void nothing_else_is(void) {
       "[]",
       "---\n",
       "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"name\":\"tail_sampling\"}]}]}]}",
-      "{\"data\":[{\"traceID\":\"1\",\"spans\":[],\"processes\":{\"p1\":{\"serviceName\":\"a\"}}}]"
-      "}",
+      "{\"data\":[{\"traceID\":\"1\",\"processes\":{\"p1\":{\"serviceName\":\"a\"}}}]}",
       "[{\"traceId\":\"1\",\"id\":\"2\",\"tags\":{\"sampler.type\":\"probabilistic\"}}]",
       "{\"type\":\"sampling_decision\",\"trace_id\":\"1\",\"policy\":\"tail_sampling\"}\n",
       "{\"version\":1,\"rules\":[],\"default\":{\"a\":1}}",
