@@ -23,6 +23,7 @@
 enum { LEAST_TRACES = 100 };
 #define SIGNIFICANCE 1e-4
 #define SAMPLER_SIGNIFICANCE 1e-9
+#define LEAST_RATIO 1e-6 /* what looks like less is no sampler, but ids that count */
 
 struct policy {
   struct tk_text name, service; /* service of the first trace */
@@ -303,7 +304,7 @@ static bool check_score(struct tk_sampling_issue_list *list, struct tk_text serv
                         enum score kind, double *scores, uint32_t count) {
   qsort(scores, count, sizeof *scores, compare_doubles);
   const double top = scores[count - 1];
-  if (!(top > 0) || count * log(top) > log(SAMPLER_SIGNIFICANCE)) return false;
+  if (!(top > LEAST_RATIO) || count * log(top) > log(SAMPLER_SIGNIFICANCE)) return false;
   const double found = distance(scores, count, top);
   if (found >= critical(count)) return false;
   const double ratio = top * (count + 1.0) / count;
