@@ -21,17 +21,43 @@ enum use {
   USE_COUNT = USE_ARGUMENT + TK_RUN_ARGUMENTS
 };
 
+/* Before each row. */
+struct row_header {
+  int64_t document_id;
+  const char *run_id; /* NULL: none; in the arena */
+};
+
+/* What a connection sees of the store changes if and only if one of these does. */
+struct stamp {
+  sqlite3_int64 own_changes;
+  int data_version; /* by others */
+};
+
+/* The rows of one document after the other; or those of a whole run, which then stay with the
+ * table: a join or a subquery asks for the same run again and again. */
+struct run_set {
+  struct tk_run_rows rows;
+  unsigned references;
+  char *of_run; /* NULL: not of a whole run */
+  struct stamp stamp;
+};
+
+/* A longer set is not kept. */
+enum { KEPT_ROWS_LIMIT = 20000 };
+
 struct run_vtab {
   sqlite3_vtab base;
   sqlite3 *db;
   const struct tk_run_table *table;
   char *schema; /* of a table; a function takes it as an argument */
+  sqlite3_stmt *data_version;
+  struct run_set *latest;
 };
 
 struct run_cursor {
   sqlite3_vtab_cursor base;
-  struct tk_event_reader *reader;
-  struct tk_run_rows rows;
+  struct tk_event_reader *reader; /* NULL: there are no rows but those in `set` */
+  struct run_set *set;
   sqlite3_value *arguments[TK_RUN_ARGUMENTS];
   char *schema;
   uint32_t row;
@@ -42,13 +68,34 @@ struct run_cursor {
 /* ---- rows ---- */
 
 void *tk_run_rows_add(struct tk_run_rows *rows) {
+  const size_t size = sizeof(struct row_header) + rows->row_size;
   if (rows->count == UINT32_MAX ||
-      !tk_grow_zeroed(&rows->rows, &rows->capacity, rows->count + 1, rows->row_size)) {
+      !tk_grow_zeroed(&rows->rows, &rows->capacity, rows->count + 1, size)) {
     return NULL;
   }
-  char *row = (char *)rows->rows + (size_t)rows->count++ * rows->row_size;
-  memset(row, 0, rows->row_size);
-  return row;
+  struct row_header header = {rows->document_id, rows->run_id};
+  char *row = (char *)rows->rows + (size_t)rows->count++ * size;
+  memcpy(row, &header, sizeof header);
+  memset(row + sizeof header, 0, rows->row_size);
+  return row + sizeof header;
+}
+
+static struct run_set *create_set(size_t row_size, uint64_t columns) {
+  struct run_set *set = sqlite3_malloc64(sizeof *set);
+  if (!set) return NULL;
+  memset(set, 0, sizeof *set);
+  set->references = 1;
+  set->rows.row_size = (row_size + 7) / 8 * 8;
+  set->rows.columns = columns;
+  return set;
+}
+
+static void release_set(struct run_set *set) {
+  if (!set || --set->references > 0) return;
+  tk_arena_reset(&set->rows.arena);
+  sqlite3_free(set->rows.rows);
+  sqlite3_free(set->of_run);
+  sqlite3_free(set);
 }
 
 double tk_run_argument_number(const struct tk_run_rows *rows, int argument, double otherwise) {
@@ -113,6 +160,8 @@ static int connect_table(sqlite3 *db, void *context, int argc, const char *const
 
 static int disconnect_table(sqlite3_vtab *base) {
   struct run_vtab *vtab = (struct run_vtab *)base;
+  release_set(vtab->latest);
+  sqlite3_finalize(vtab->data_version);
   sqlite3_free(vtab->schema);
   sqlite3_free(vtab);
   return SQLITE_OK;
@@ -171,9 +220,9 @@ static int open_cursor(sqlite3_vtab *vtab, sqlite3_vtab_cursor **cursor_out) {
 
 static void forget(struct run_cursor *cursor) {
   tk_event_reader_close(cursor->reader);
+  release_set(cursor->set);
   cursor->reader = NULL;
-  tk_arena_reset(&cursor->rows.arena);
-  cursor->rows.count = 0;
+  cursor->set = NULL;
   for (int i = 0; i < TK_RUN_ARGUMENTS; i++) {
     sqlite3_value_free(cursor->arguments[i]);
     cursor->arguments[i] = NULL;
@@ -188,21 +237,17 @@ static void forget(struct run_cursor *cursor) {
 static int close_cursor(sqlite3_vtab_cursor *base) {
   struct run_cursor *cursor = (struct run_cursor *)base;
   forget(cursor);
-  sqlite3_free(cursor->rows.rows);
   sqlite3_free(cursor);
   return SQLITE_OK;
 }
 
 /* ---- going through it ---- */
 
-static enum tk_status enter_document(struct run_cursor *cursor,
-                                     const struct tk_event_document *document,
-                                     struct tk_error *error) {
+static enum tk_status add_document(struct run_cursor *cursor,
+                                   const struct tk_event_document *document,
+                                   struct tk_error *error) {
   const struct tk_run_table *table = ((struct run_vtab *)cursor->base.pVtab)->table;
-  struct tk_run_rows *rows = &cursor->rows;
-  tk_arena_reset(&rows->arena);
-  rows->count = 0;
-  rows->row_size = table->row_size;
+  struct tk_run_rows *rows = &cursor->set->rows;
   rows->document = document;
   rows->document_id = document->id;
   rows->run_id = NULL;
@@ -218,17 +263,73 @@ static enum tk_status enter_document(struct run_cursor *cursor,
 }
 
 static enum tk_status advance(struct run_cursor *cursor, struct tk_error *error) {
-  const struct tk_event_document *document;
-  while (cursor->row >= cursor->rows.count) {
-    cursor->row = 0;
-    cursor->rows.count = 0;
-    enum tk_status status = tk_event_reader_next_document(cursor->reader, &document, error);
-    if (status == TK_OK && !document) {
+  const struct tk_event_document *document = NULL;
+  struct tk_run_rows *rows = &cursor->set->rows;
+  enum tk_status status = TK_OK;
+  while (cursor->row >= rows->count) {
+    if (cursor->reader) {
+      status = tk_event_reader_next_document(cursor->reader, &document, error);
+    }
+    if (status != TK_OK) return status;
+    if (!document) {
       cursor->at_end = true;
       return TK_OK;
     }
-    if (status == TK_OK) status = enter_document(cursor, document, error);
+    cursor->row = 0;
+    rows->count = 0;
+    tk_arena_reset(&rows->arena);
+    if ((status = add_document(cursor, document, error)) != TK_OK) return status;
+  }
+  return TK_OK;
+}
+
+/* ---- runs that are kept ---- */
+
+/* False: it cannot be told what a later statement will see. */
+static bool read_stamp(struct run_vtab *vtab, struct stamp *stamp) {
+  if (sqlite3_txn_state(vtab->db, vtab->schema) == SQLITE_TXN_WRITE) return false;
+  if (!vtab->data_version) {
+    char *sql = sqlite3_mprintf("PRAGMA \"%w\".data_version", vtab->schema);
+    if (sql) sqlite3_prepare_v2(vtab->db, sql, -1, &vtab->data_version, NULL);
+    sqlite3_free(sql);
+    if (!vtab->data_version) return false;
+  }
+  const bool found = sqlite3_step(vtab->data_version) == SQLITE_ROW;
+  if (found) {
+    stamp->data_version = sqlite3_column_int(vtab->data_version, 0);
+    stamp->own_changes = sqlite3_total_changes64(vtab->db);
+  }
+  sqlite3_reset(vtab->data_version);
+  return found;
+}
+
+static bool is_kept(const struct run_set *set, const char *run, const struct stamp *stamp,
+                    uint64_t columns) {
+  return set && strcmp(set->of_run, run) == 0 && set->stamp.own_changes == stamp->own_changes &&
+         set->stamp.data_version == stamp->data_version && (columns & ~set->rows.columns) == 0;
+}
+
+/* Puts all rows of the run into the cursor's set and, if they are not too many, keeps it. */
+static enum tk_status compute_run(struct run_cursor *cursor, const char *run,
+                                  const struct stamp *stamp, struct tk_error *error) {
+  struct run_vtab *vtab = (struct run_vtab *)cursor->base.pVtab;
+  const struct tk_event_document *document;
+  struct run_set *set = cursor->set;
+  while (set->rows.count <= KEPT_ROWS_LIMIT) {
+    enum tk_status status = tk_event_reader_next_document(cursor->reader, &document, error);
     if (status != TK_OK) return status;
+    if (document) {
+      if ((status = add_document(cursor, document, error)) != TK_OK) return status;
+      continue;
+    }
+    tk_event_reader_close(cursor->reader);
+    cursor->reader = NULL;
+    if (!(set->of_run = sqlite3_mprintf("%s", run))) return tk_nomem(error);
+    set->stamp = *stamp;
+    release_set(vtab->latest);
+    vtab->latest = set;
+    set->references++;
+    break;
   }
   return TK_OK;
 }
@@ -252,24 +353,46 @@ static enum tk_status take_arguments(struct run_cursor *cursor, int plan, sqlite
   }
   if (!schema) schema = vtab->schema;
   if (!(cursor->schema = sqlite3_mprintf("%s", schema))) return tk_nomem(error);
-  for (int i = 0; i < TK_RUN_ARGUMENTS; i++) cursor->rows.arguments[i] = cursor->arguments[i];
+  for (int i = 0; i < TK_RUN_ARGUMENTS; i++) {
+    cursor->set->rows.arguments[i] = cursor->arguments[i];
+  }
   return TK_OK;
+}
+
+static enum tk_status start(struct run_cursor *cursor, int plan, uint64_t columns,
+                            sqlite3_value **argv, struct tk_error *error) {
+  struct run_vtab *vtab = (struct run_vtab *)cursor->base.pVtab;
+  struct tk_event_filter filter = {.dialects = vtab->table->dialects};
+  struct stamp stamp;
+  const char *run = NULL;
+  if (!vtab->table->is_function && plan == 1 << USE_RUN &&
+      sqlite3_value_type(argv[0]) == SQLITE_TEXT && read_stamp(vtab, &stamp)) {
+    if (!(run = (const char *)sqlite3_value_text(argv[0]))) return tk_nomem(error);
+    if (is_kept(vtab->latest, run, &stamp, columns)) {
+      cursor->set = vtab->latest;
+      cursor->set->references++;
+      return TK_OK;
+    }
+    if (vtab->latest) columns |= vtab->latest->rows.columns;
+  }
+  if (!(cursor->set = create_set(vtab->table->row_size, columns))) return tk_nomem(error);
+  cursor->set->rows.length_limit = (size_t)sqlite3_limit(vtab->db, SQLITE_LIMIT_LENGTH, -1);
+  enum tk_status status = take_arguments(cursor, plan, argv, &filter, error);
+  if (status == TK_OK) {
+    status = tk_event_reader_open(vtab->db, cursor->schema, &filter, &cursor->reader, error);
+  }
+  if (status == TK_OK && run) status = compute_run(cursor, run, &stamp, error);
+  return status;
 }
 
 static int filter_rows(sqlite3_vtab_cursor *base, int plan, const char *columns, int argc,
                        sqlite3_value **argv) {
   struct run_cursor *cursor = (struct run_cursor *)base;
-  struct run_vtab *vtab = (struct run_vtab *)base->pVtab;
-  struct tk_event_filter filter = {.dialects = vtab->table->dialects};
   struct tk_error error = {{0}};
   (void)argc;
   forget(cursor);
-  cursor->rows.columns = columns ? strtoull(columns, NULL, 16) : UINT64_MAX;
-  cursor->rows.length_limit = (size_t)sqlite3_limit(vtab->db, SQLITE_LIMIT_LENGTH, -1);
-  enum tk_status status = take_arguments(cursor, plan, argv, &filter, &error);
-  if (status == TK_OK) {
-    status = tk_event_reader_open(vtab->db, cursor->schema, &filter, &cursor->reader, &error);
-  }
+  enum tk_status status =
+      start(cursor, plan, columns ? strtoull(columns, NULL, 16) : UINT64_MAX, argv, &error);
   if (status == TK_OK) {
     cursor->at_end = false;
     status = advance(cursor, &error);
@@ -293,22 +416,23 @@ static int at_end(sqlite3_vtab_cursor *base) {
 static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column) {
   const struct run_cursor *cursor = (struct run_cursor *)base;
   const struct tk_run_table *table = ((struct run_vtab *)base->pVtab)->table;
-  const char *rows = cursor->rows.rows;
+  const struct tk_run_rows *rows = &cursor->set->rows;
+  const char *at =
+      (const char *)rows->rows + (size_t)cursor->row * (sizeof(struct row_header) + rows->row_size);
   const int use = use_of_column(table, column);
+  struct row_header header;
+  memcpy(&header, at, sizeof header);
   if (use == USE_RUN) {
-    if (cursor->rows.run_id) {
-      sqlite3_result_text(context, cursor->rows.run_id, -1, SQLITE_TRANSIENT);
-    }
+    if (header.run_id) sqlite3_result_text(context, header.run_id, -1, SQLITE_TRANSIENT);
   } else if (use == USE_DOCUMENT) {
-    sqlite3_result_int64(context, cursor->rows.document_id);
+    sqlite3_result_int64(context, header.document_id);
   } else if (use == USE_SCHEMA) {
     sqlite3_result_text(context, cursor->schema, -1, SQLITE_TRANSIENT);
   } else if (use >= USE_ARGUMENT) {
     sqlite3_value *value = cursor->arguments[use - USE_ARGUMENT];
     if (value) sqlite3_result_value(context, value);
   } else {
-    table->column(context, &cursor->rows, rows + (size_t)cursor->row * cursor->rows.row_size,
-                  column);
+    table->column(context, rows, at + sizeof header, column);
   }
   return SQLITE_OK;
 }

@@ -3,7 +3,7 @@
  *
  * A table is a constant `struct tk_run_table`. The module goes through the documents that the
  * constraints leave, has the rows of each computed, and gives them; no more than the rows of one
- * document are ever kept. */
+ * document are ever kept, or of one run, if that is asked for and they are few. */
 #ifndef TK_SQLEXT_KVONCE_RUN_FUNCTION_H
 #define TK_SQLEXT_KVONCE_RUN_FUNCTION_H
 
@@ -12,15 +12,15 @@
 
 #define TK_RUN_ARGUMENTS 2
 
-/** The rows of one document. */
+/** Rows: those of the document that is being computed last. */
 struct tk_run_rows {
   struct tk_arena arena; /**< for what they point to */
   void *rows;
   uint32_t count, capacity;
   size_t row_size;
   const struct tk_event_document *document; /**< good while they are computed */
-  int64_t document_id;                      /**< good as long as they are */
-  char *run_id;                             /**< NULL: none; in the arena */
+  int64_t document_id;
+  char *run_id;        /**< of the document; NULL: none; in the arena */
   uint64_t columns;    /**< those that are read, as in sqlite3_index_info.colUsed */
   size_t length_limit; /**< of a text */
   sqlite3_value *arguments[TK_RUN_ARGUMENTS]; /**< NULL: not given */
