@@ -103,15 +103,15 @@ enum quality_scope { SCOPE_SPAN = 1, SCOPE_TRACE = 2, SCOPE_ACROSS = 4, SCOPE_GR
     "spans of a service in a trace whose parent is not there (by span: tree.orphan and its kin)") \
   X(SPA_003, "SPA-003", SPAN, WARN, SCOPE_GROUP, true, 10, "names", "Instrumentation Score", \
     "span names of a service are not bounded: as name.high_cardinality, one finding a service") \
-  X(SPA_004, "SPA-004", TRACE, WARN, SCOPE_TRACE, true, 0, "", "Instrumentation Score", \
+  X(SPA_004, "SPA-004", TRACE, INFO, SCOPE_TRACE, true, 0, "", "Instrumentation Score", \
     "a root of the trace is a client span (by span: tree.root_client)") \
-  X(SPA_005, "SPA-005", TRACE, WARN, SCOPE_TRACE, true, 20, "spans", "Instrumentation Score", \
+  X(SPA_005, "SPA-005", TRACE, INFO, SCOPE_TRACE, true, 20, "spans", "Instrumentation Score", \
     "more spans shorter than 5 ms in a trace than the threshold; a finding for each service that has some") \
   X(RES_001, "RES-001", RESOURCE, INFO, SCOPE_GROUP, true, 0, "", "Instrumentation Score", \
     "resources of a service without service.instance.id") \
   X(RES_002, "RES-002", RESOURCE, WARN, SCOPE_GROUP, true, 0, "", "Instrumentation Score", \
     "one service.instance.id for several pods, hosts or containers") \
-  X(RES_003, "RES-003", RESOURCE, WARN, SCOPE_GROUP, true, 0, "", "Instrumentation Score", \
+  X(RES_003, "RES-003", RESOURCE, INFO, SCOPE_GROUP, true, 0, "", "Instrumentation Score", \
     "resources of a pod without k8s.pod.uid") \
   X(RES_004, "RES-004", RESOURCE, WARN, SCOPE_GROUP, true, 0, "", "Instrumentation Score", \
     "attributes of a resource on spans, or of spans on a resource") \

@@ -168,6 +168,8 @@ def write(seed, paths, traces=120):
     generator = Generator(seed)
     spans = [item for number in range(traces) for item in generator.trace(number)]
     generator.rng.shuffle(spans)
+    for index, raw in generator.rng.sample(spans, len(spans) // 20):  # sent again, some with other content
+        spans.append((index, raw if generator.rng.random() < .6 else {**raw, "name": "another", "attributes": []}))
     files = [[] for _ in paths]
     for item in spans:
         files[min(int(generator.rng.expovariate(.6)), len(paths) - 1)].append(item)
