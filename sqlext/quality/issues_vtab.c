@@ -136,7 +136,7 @@ static int close_cursor(sqlite3_vtab_cursor *base) {
 /* ---- what is wanted ---- */
 
 static bool accepts_word(const struct issues_cursor *cursor, enum column column, const char *word) {
-  return tk_terms_accept_text(&cursor->terms, column,
+  return tk_terms_accept_text(&cursor->terms, (int)column,
                               (struct tk_text){word, (uint32_t)strlen(word)});
 }
 

@@ -150,7 +150,7 @@ static void a_tracestate_is_what_the_recommendation_says(void) {
     const struct tk_text text = {cases[i].text, (uint32_t)strlen(cases[i].text)};
     if ((tk_quality_tracestate_fault(text) == NULL) != cases[i].is_valid) {
       printf("# %s\n", cases[i].text);
-      CHECK(!"judged wrongly");
+      check_failures++;
     }
   }
   char many[33 * 6 + 1];
@@ -181,7 +181,7 @@ static void secrets_are_told_by_their_form_or_their_name(void) {
     const struct tk_text value = {cases[i].value, (uint32_t)strlen(cases[i].value)};
     if ((tk_quality_secret_kind(key, value) != NULL) != cases[i].is_secret) {
       printf("# %s: %s\n", cases[i].key, cases[i].value);
-      CHECK(!"judged wrongly");
+      check_failures++;
     }
   }
 }
@@ -228,8 +228,8 @@ static const char *make_store(void) {
 static void every_rule_survives_without_memory(void) {
   static const char *const queries[] = {
       "SELECT * FROM quality_issues",
-      "SELECT type FROM quality_issues WHERE trace_id IN ('00000000000000000000000000000001',"
-      " '00000000000000000000000000000009') AND service = 'shop'",
+      ("SELECT type FROM quality_issues WHERE trace_id IN ('00000000000000000000000000000001',"
+       " '00000000000000000000000000000009') AND service = 'shop'"),
       "SELECT * FROM instrumentation_score", "SELECT * FROM quality_rules"};
   const char *path = make_store();
   int failures = 0;
@@ -250,7 +250,7 @@ static void every_rule_survives_without_memory(void) {
       failures += rc != SQLITE_OK;
       if (rc != SQLITE_OK && rc != SQLITE_NOMEM) {
         printf("# %s: allocation %d: %s\n", queries[i], nth, sqlite3_errmsg(db));
-        CHECK(!"neither an answer nor out of memory");
+        check_failures++;
       }
       CHECK(sqlite3_exec(db, queries[i], 0, 0, 0) == SQLITE_OK); /* and works again */
       sqlite3_close(db);
