@@ -307,9 +307,10 @@ static int plan_scan(sqlite3_vtab *vtab, sqlite3_index_info *info) {
   char *items = sqlite3_str_finish(claims.items), *words = sqlite3_str_finish(claims.words);
   char *order = sqlite3_str_finish(terms);
   if (rc == SQLITE_OK && !failed) {
-    info->idxStr =
-        sqlite3_mprintf("%llx%s;x%s|%s", (unsigned long long)computed_used(table->kind, info),
-                        info->orderByConsumed ? order : "", items ? items : "", words ? words : "");
+    info->idxStr = sqlite3_mprintf(
+        "%llx%s;%s%s|%s", (unsigned long long)computed_used(table->kind, info),
+        info->orderByConsumed ? order : "", tk_spans_plan_final(table->spans.reader->db, info),
+        items ? items : "", words ? words : "");
     info->needToFreeIdxStr = 1;
   }
   sqlite3_free(items);

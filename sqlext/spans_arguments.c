@@ -114,6 +114,26 @@ static bool take_pattern(struct tk_arena *arena, sqlite3_value *argument,
   return text && copy_bytes(arena, text, sqlite3_value_bytes(argument), &value->as.text);
 }
 
+/* LIKE that distinguishes letters by case is GLOB with other wildcards. */
+static bool make_glob(struct tk_arena *arena, struct tk_predicate *predicate) {
+  const struct tk_text from = predicate->values[0].as.text;
+  char *to = tk_arena_alloc_bytes(arena, 3 * (size_t)from.size + 1);
+  uint32_t size = 0;
+
+  if (!to) return false;
+  for (uint32_t i = 0; i < from.size; i++) {
+    const char c = from.data[i];
+    const bool special = c == '*' || c == '?' || c == '[';
+    if (special) to[size++] = '[';
+    to[size++] = (char)(c == '%' ? '*' : c == '_' ? '?' : c);
+    if (special) to[size++] = ']';
+  }
+  to[size] = 0;
+  predicate->values[0].as.text = (struct tk_text){to, size};
+  predicate->op = TK_PREDICATE_GLOB;
+  return true;
+}
+
 /* ---- started_at ---- */
 
 /* Smallest time whose text is not less than `text` (with `above`: greater than it). False: none. */
@@ -403,8 +423,10 @@ static bool widen(struct tk_predicate *predicate, enum spans_affinity affinity, 
 
 static enum tk_status add_condition(struct spans_filter *filter, struct tk_reader *reader,
                                     const struct spans_columns *columns,
-                                    const struct spans_constraint *constraint, bool is_final,
+                                    const struct spans_plan *plan,
+                                    const struct spans_constraint *constraint,
                                     sqlite3_value *argument, struct tk_error *error) {
+  const bool is_final = plan->is_final;
   bool is_rowid = constraint->column == SPANS_ROWID, keep = true;
   const struct spans_column *column = is_rowid ? NULL : &columns->items[constraint->column];
   struct spans_condition condition = {.column = constraint->column,
@@ -433,6 +455,10 @@ static enum tk_status add_condition(struct spans_filter *filter, struct tk_reade
     if (keep && condition.id_count == 0) filter->impossible = true;
   } else if (predicate->op == TK_PREDICATE_LIKE || predicate->op == TK_PREDICATE_GLOB) {
     if (!take_pattern(&filter->arena, argument, predicate)) return tk_nomem(error);
+    if (plan->like_has_case && predicate->op == TK_PREDICATE_LIKE &&
+        predicate->values[0].type == TK_SQL_TEXT && !make_glob(&filter->arena, predicate)) {
+      return tk_nomem(error);
+    }
     if (column->source == SOURCE_STARTED_AT) keep = make_prefix_range(&filter->arena, &condition);
   } else {
     keep = is_final || widen(predicate, column->affinity, constraint->is_constant);
@@ -455,8 +481,7 @@ enum tk_status tk_spans_filter_init(struct spans_filter *filter, const struct sp
 
   *filter = (struct spans_filter){0};
   for (uint32_t i = 0; i < plan->constraint_count && status == TK_OK; i++) {
-    status = add_condition(filter, reader, columns, &plan->constraints[i], plan->is_final,
-                           values[i], error);
+    status = add_condition(filter, reader, columns, plan, &plan->constraints[i], values[i], error);
   }
   if (status != TK_OK) tk_spans_filter_reset(filter);
   return status;

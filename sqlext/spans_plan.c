@@ -16,7 +16,8 @@
  *                          is): such texts pass here and are compared again by SQLite
  * LIKE and GLOB can be redefined by the program, ids are case-insensitive: SQLite compares again.
  * For tables that only have the spans to filter, and nothing for SQLite to compare again, the item
- * `x` makes all these comparisons as with a value that has no affinity of its own.
+ * `x` makes all these comparisons as with a value that has no affinity of its own, and `c` makes
+ * LIKE distinguish letters by case.
  * LIMIT and OFFSET are left to SQLite: scans are lazy, rows beyond the limit are never looked at.
  */
 #include "sqlext/spans_plan.h"
@@ -331,6 +332,25 @@ bool tk_spans_plan_claim(sqlite3_index_info *info, int i, const struct spans_col
   return true;
 }
 
+/* The pragma replaces the function, and makes all statements be planned anew. */
+static bool like_has_case(sqlite3 *db) {
+  sqlite3_stmt *statement = NULL;
+  bool has_case = false;
+  if (sqlite3_prepare_v2(db, "SELECT 'a' LIKE 'A'", -1, &statement, NULL) == SQLITE_OK) {
+    has_case = sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0) == 0;
+  }
+  sqlite3_finalize(statement);
+  return has_case;
+}
+
+const char *tk_spans_plan_final(sqlite3 *db, const sqlite3_index_info *info) {
+  for (int i = 0; i < info->nConstraint; i++) {
+    if (info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_LIKE) continue;
+    return like_has_case(db) ? "xc" : "x";
+  }
+  return "x";
+}
+
 int tk_spans_plan(sqlite3_index_info *info, const struct spans_columns *columns,
                   const struct spans_statistics *statistics) {
   struct estimate estimate = {.rows = 1, .start_low = INT64_MIN, .start_high = INT64_MAX};
@@ -413,6 +433,9 @@ bool tk_spans_plan_parse(const char *text, uint32_t column_count, struct spans_p
       text++;
     } else if (*text == 'x') {
       plan->is_final = true;
+      text++;
+    } else if (*text == 'c') {
+      plan->like_has_case = true;
       text++;
     } else if (!parse_constraint(&text, column_count, plan)) {
       return false;

@@ -40,6 +40,7 @@ struct spans_plan {
   bool by_unsigned_start; /* ORDER_START */
   bool distinct;          /* ORDER_GROUPED, ORDER_TRACES: one row of each group is enough */
   bool is_final;          /* item `x`: SQLite does not compare again, see spans_plan.c */
+  bool like_has_case;     /* item `c`: and LIKE distinguishes letters by case */
 };
 
 /** What the store holds, for estimates. */
@@ -60,6 +61,10 @@ struct spans_claims {
 /** Claims constraint `i` of `info`, which is on this column of `spans`. False: it is left alone. */
 bool tk_spans_plan_claim(sqlite3_index_info *info, int i, const struct spans_columns *columns,
                          uint32_t index, struct spans_claims *taken);
+
+/** The items of a table that has nothing for SQLite to compare again: `x`, and `c` if there is a
+ * LIKE and PRAGMA case_sensitive_like is on. */
+const char *tk_spans_plan_final(sqlite3 *db, const sqlite3_index_info *info);
 
 /** Fills `info`. An SQLite result code. */
 int tk_spans_plan(sqlite3_index_info *info, const struct spans_columns *columns,

@@ -566,6 +566,7 @@ def main():
         for _ in range(arguments.queries):
             if len(failures) > 10:
                 break
+            db.execute(f'PRAGMA case_sensitive_like = {rng.randrange(2)}')
             check_metrics(db, conditions)
             check_histogram(db, conditions)
             check_order(db, conditions)
