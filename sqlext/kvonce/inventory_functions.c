@@ -111,7 +111,7 @@ static void give_projection(sqlite3_context *context, const struct tk_run_rows *
       sqlite3_result_int64(context, row->malformed_count);
       break;
     case PROJECTION_JSON:
-      tk_result_json_text(context, row->json);
+      tk_result_text(context, row->json);
       break;
     case PROJECTION_EVENT_COUNT:
     case PROJECTION_END:

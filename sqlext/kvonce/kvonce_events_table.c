@@ -6,7 +6,7 @@
  *
  * Constraints used: = on run_id, document_id, trace_id and dialect, each of which leaves fewer
  * documents to read; SQLite compares again. idxNum has a bit for each, argv comes in the order of
- * the bits. Rows come by document, then by ordinal; rowid is the number of the row. */
+ * the bits. Rows come by document, then by ordinal; rowid is the two in one. */
 #include <string.h>
 
 #include "sqlext/kvonce/event_reader.h"
@@ -59,7 +59,6 @@ struct events_cursor {
   struct tk_event_reader *reader;
   const struct tk_event_document *document; /* NULL before the first */
   const struct tk_run_event *event;         /* NULL at the end */
-  int64_t rowid;
 };
 
 /* ---- the table ---- */
@@ -133,7 +132,6 @@ static int close_cursor(sqlite3_vtab_cursor *base) {
 static enum tk_status advance(struct events_cursor *cursor, struct tk_error *error) {
   enum tk_status status = TK_OK;
   cursor->event = NULL;
-  cursor->rowid++;
   for (;;) {
     if (cursor->document) status = tk_event_reader_next(cursor->reader, &cursor->event, error);
     if (status != TK_OK || cursor->event) return status;
@@ -274,16 +272,15 @@ static void give_field(sqlite3_context *context, const struct events_cursor *cur
       tk_result_json_scalar(context, event->fields[TK_EVENT_KEY]);
       break;
     case COLUMN_VALUE:
-      tk_result_json_text(context, is_kvonce ? event->fields[TK_EVENT_VALUE]
-                                             : either(event, TK_EVENT_VALUE, TK_EVENT_STATE));
+      tk_result_text(context, is_kvonce ? event->fields[TK_EVENT_VALUE]
+                                        : either(event, TK_EVENT_VALUE, TK_EVENT_STATE));
       break;
     case COLUMN_REASON:
       tk_result_json_scalar(context, event->fields[TK_EVENT_REASON]);
       break;
     case COLUMN_CONTEXT:
-      tk_result_json_text(context, is_observability
-                                       ? either(event, TK_EVENT_CONTEXT, TK_EVENT_DETAILS)
-                                       : event->fields[TK_EVENT_CONTEXT]);
+      tk_result_text(context, is_observability ? either(event, TK_EVENT_CONTEXT, TK_EVENT_DETAILS)
+                                               : event->fields[TK_EVENT_CONTEXT]);
       break;
     case COLUMN_ACTOR:
       tk_result_json_scalar(context, event->fields[TK_EVENT_ACTOR]);
@@ -334,7 +331,9 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 }
 
 static int give_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid_out) {
-  *rowid_out = ((const struct events_cursor *)base)->rowid;
+  const struct events_cursor *cursor = (const struct events_cursor *)base;
+  *rowid_out =
+      (sqlite3_int64)((uint64_t)cursor->document->id << 32 | (cursor->event->ordinal & UINT32_MAX));
   return SQLITE_OK;
 }
 

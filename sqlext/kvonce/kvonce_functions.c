@@ -79,7 +79,7 @@ static void give_projection(sqlite3_context *context, const struct tk_run_rows *
   } else if (column < PROJECTION_JSON) {
     sqlite3_result_int64(context, row->malformed_count);
   } else {
-    tk_result_json_text(context, row->json);
+    tk_result_text(context, row->json);
   }
 }
 
@@ -204,7 +204,7 @@ static void give_key(sqlite3_context *context, const struct tk_run_rows *rows, c
     case KEYS_SUCCESS_CONTEXTS:
     case KEYS_FAILURE_CONTEXTS:
     case KEYS_TRACE_IDS:
-      tk_result_json_text(context, row->texts[column]);
+      tk_result_text(context, row->texts[column]);
       break;
     case KEYS_KEY:
     case KEYS_FIRST_TIMESTAMP:
@@ -302,7 +302,7 @@ static void give_state(sqlite3_context *context, const struct tk_run_rows *rows,
       sqlite3_result_int(context, row->is_written);
       break;
     case STATE_VALUE:
-      if (!tk_json_is_null(row->value)) tk_result_json_text(context, row->value);
+      if (!tk_json_is_null(row->value)) tk_result_text(context, row->value);
       break;
     case STATE_RETRIES:
       tk_result_ordinal(context, row->retries);

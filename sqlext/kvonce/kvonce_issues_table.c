@@ -205,7 +205,7 @@ static void give_column(sqlite3_context *context, const struct tk_run_rows *rows
       tk_result_json_scalar(context, row->trace_id);
       break;
     case COLUMN_TRACE_IDS:
-      tk_result_json_text(context, row->trace_ids);
+      tk_result_text(context, row->trace_ids);
       break;
     case COLUMN_RUN_ID:
     case COLUMN_DOCUMENT_ID:

@@ -106,10 +106,6 @@ double tk_run_argument_number(const struct tk_run_rows *rows, int argument, doub
 
 /* ---- results ---- */
 
-void tk_result_json_text(sqlite3_context *context, struct tk_text json) {
-  tk_result_text(context, json);
-}
-
 void tk_result_json_scalar(sqlite3_context *context, struct tk_text json) {
   bool broken = false;
   if (tk_json_is_null(json)) return;

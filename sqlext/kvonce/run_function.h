@@ -54,8 +54,6 @@ double tk_run_argument_number(const struct tk_run_rows *rows, int argument, doub
 
 /** A JSON string as its text, null and absent (data NULL) as NULL, anything else as it stands. */
 void tk_result_json_scalar(sqlite3_context *context, struct tk_text json);
-/** JSON as it stands; data NULL: NULL. */
-void tk_result_json_text(sqlite3_context *context, struct tk_text json);
 /** TK_NO_ORDINAL (UINT64_MAX): NULL. */
 void tk_result_ordinal(sqlite3_context *context, uint64_t ordinal);
 

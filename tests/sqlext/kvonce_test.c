@@ -211,7 +211,11 @@ static void events_are_rows(void) {
               "SELECT ordinal, dialect, trace_id, type, actor FROM kvonce_events"
               " WHERE run_id = 'r3'",
               "0|observability|o1|E|s\n1|observability|o2|5|NULL");
-  check_query(db, "SELECT count(*), count(run_id), max(rowid) FROM kvonce_events", "13|11|13");
+  check_query(db,
+              "SELECT count(*), count(run_id), count(DISTINCT rowid), sum(rowid = document_id << "
+              "32 | ordinal)"
+              " FROM kvonce_events",
+              "13|11|13|13");
   sqlite3_close(db);
 }
 
