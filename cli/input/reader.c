@@ -15,8 +15,11 @@
 #include "cli/input/format.h"
 #include "cli/input/kvonce_spans.h"
 #include "cli/input/splitter.h"
+#include "tracekeep/sampling_config.h"
 
 enum { MAX_THREADS = 64, UNITS_PER_THREAD = 4 };
+/* Where a configuration is looked for in what nothing else is. */
+#define TK_CONFIG_HEAD_SIZE ((size_t)256 << 10)
 #define IN_FLIGHT_LIMIT ((size_t)32 << 20)
 
 struct unit_record {
@@ -454,6 +457,19 @@ bool tk_input_was_short(const struct tk_input *reader) {
 
 /* ---- life ---- */
 
+/* Configurations in YAML say late what they are: text that nothing else is may be one. */
+static enum tk_status look_further(struct tk_input *reader, struct tk_error *error) {
+  const char *head;
+  size_t size;
+  const enum tk_status status =
+      tk_splitter_head(reader->splitter, TK_CONFIG_HEAD_SIZE, &head, &size, error);
+  if (status != TK_OK) return status;
+  if (tk_sampling_config_probe(head, size)) {
+    reader->format = tk_input_format_find("sampling-config");
+  }
+  return TK_OK;
+}
+
 static enum tk_status choose_format(struct tk_input *reader, struct tk_error *error) {
   const char *name = reader->options.format;
   const char *head;
@@ -470,6 +486,10 @@ static enum tk_status choose_format(struct tk_input *reader, struct tk_error *er
   reader->framing = reader->format->split_keys.blocks
                         ? "objects as consoles print them"
                         : tk_describe_framing(head, size, reader->format->split_keys.binary);
+  if (!name && size == TK_SOURCE_HEAD_SIZE && !tk_input_format_recognise(head, size) &&
+      (status = look_further(reader, error)) != TK_OK) {
+    return status;
+  }
   tk_splitter_set_keys(reader->splitter, &reader->format->split_keys);
   return TK_OK;
 }

@@ -329,6 +329,22 @@ def check_store(tracekeep, extension, samples, folder):
     return store, len(files)
 
 
+def check_recognition(tracekeep, samples, folder):
+    """A collector's file is recognised although its processors come late, and one without samplers is not."""
+    text = (samples / "collector.yaml").read_text(encoding="utf-8")
+    late = folder / "late.yaml"
+    receivers = "".join(f"      - /var/log/pods/{number}/*.log\n" for number in range(1000))
+    late.write_text(text.replace("\nprocessors:\n", "\n  filelog:\n    include:\n" + receivers + "\nprocessors:\n", 1),
+                    encoding="utf-8")
+    done = run(tracekeep, "inspect", late)
+    check("processors may come late in the file", "tail_sampling (7 policies)" in done.stdout, done.stdout)
+    other = folder / "other.yaml"
+    other.write_text("receivers:\n  otlp:\n" + "# more\n" * 2000 + "processors:\n  batch:\n", encoding="utf-8")
+    done = run(tracekeep, "inspect", other)
+    check("a collector without samplers is no sampling configuration",
+          done.returncode == 1 and "sampling-config" not in done.stdout, done.stdout)
+
+
 def refusal(db, query, *arguments):
     try:
         db.execute(query, arguments).fetchall()
@@ -390,6 +406,7 @@ def main():
         folder = pathlib.Path(name)
         store, count = check_store(tracekeep, extension, samples, folder)
         check_refusals(tracekeep, extension, store, count, folder)
+        check_recognition(tracekeep, samples, folder)
         check_damage(tracekeep, extension, folder)
     print(f"1..{tests}")
     sys.exit(failures > 0)
