@@ -169,7 +169,7 @@ int tk_sampling_truth(const struct tk_decision_input *input, enum tk_sampling_ke
 }
 
 bool tk_decision_set_probability(struct tk_decision *decision, double probability) {
-  if (!(probability > 0 && probability <= 1)) return false;
+  if (!(probability > 0 && probability <= 1) || !isfinite(1 / probability)) return false;
   decision->probability = probability;
   decision->adjusted_count = 1 / probability;
   return true;

@@ -184,6 +184,10 @@ static const char *const queries[] = {
     "SELECT * FROM quality_issues",
     "SELECT * FROM quality_issues WHERE trace_id = '00000000000000000000000000000003'",
     "SELECT * FROM instrumentation_score",
+    "SELECT *, adjusted_count_source FROM traces ORDER BY start_ns",
+    "SELECT *, adjusted_count_source FROM spans",
+    "SELECT * FROM sampling_decisions",
+    "SELECT * FROM sampling_issues",
 };
 
 static void read_everything(void) {
