@@ -251,11 +251,11 @@ struct tk_sampling_refinery_deterministic {
 /** The samplers whose rates vary with key and time. Only what says what they are aimed at is kept:
  * what they did can be read only from the rates they recorded. */
 struct tk_sampling_refinery_dynamic {
-  int64_t goal_rate;               /**< SampleRate, GoalSampleRate; 0 for throughput samplers */
-  int64_t goal_throughput;         /**< GoalThroughputPerSec; 0 for the other two */
-  int64_t initial_rate;            /**< InitialSampleRate of EMAThroughput; default 10 [H3] */
-  int64_t interval_ns;             /**< ClearFrequency, AdjustmentInterval, UpdateFrequency; 0: left
-                                        out, which is 30 s, 15 s (EMA), 1 s (windowed) [H3] */
+  int64_t goal_rate;       /**< SampleRate, GoalSampleRate; 0 for throughput samplers */
+  int64_t goal_throughput; /**< GoalThroughputPerSec; 0 for the other two */
+  int64_t initial_rate;    /**< InitialSampleRate of EMAThroughput; default 10 [H3] */
+  int64_t interval_ns; /**< ClearFrequency, AdjustmentInterval, UpdateFrequency; default 30 s, 15 s
+                            of EMA samplers, 1 s of the windowed one [H3] */
   struct tk_sampling_texts fields; /**< FieldList; at least one */
   int64_t key_limit;               /**< MaxKeys; default 500 [H3] */
   bool use_trace_length;           /**< default false [H3] */
@@ -321,7 +321,7 @@ struct tk_sampling_ratio {
 
 struct tk_sampling_remote {
   struct tk_text endpoint; /**< may be empty in an environment file */
-  int64_t interval_ns;     /**< how often it is asked; default 60 s [O5] */
+  int64_t interval_ns;     /**< how often it is asked; default 60 s [O5], X-Ray's SDKs 300 s */
 };
 
 /** A rule of composite/development: rule_based. Whatever is given must hold. */
@@ -362,7 +362,7 @@ struct tk_sampling_policy {
   enum tk_sampling_role role;
   struct tk_text name;      /**< of the policy, the rule, the processor (`tail_sampling/edge`), the
                                  target; empty where the dialect has no names */
-  struct tk_text service;   /**< Jaeger: service; X-Ray: its pattern; empty: any */
+  struct tk_text service;   /**< Jaeger: service, empty: any; X-Ray: its pattern */
   struct tk_text operation; /**< Jaeger; empty: any */
   uint32_t ordinal;         /**< number in the configuration, depth first, from 0 */
   uint32_t line, column;    /**< where it is written, from 1 */
