@@ -1,6 +1,7 @@
 /* What the semantic conventions say of attributes: generated from tk_semconv_attributes.tsv, facts
  * of the registry of OpenTelemetry's semantic conventions 1.44.0. The attributes that moved to a
- * registry of their own (gen_ai.*, openai.*, mcp.*) do not count as deprecated. */
+ * registry of their own (gen_ai.*, openai.*, mcp.*) do not count as deprecated, and the values of
+ * error.type and deployment.environment.name, which are anybody's, are not listed. */
 #ifndef TK_SQLEXT_QUALITY_SEMCONV_H
 #define TK_SQLEXT_QUALITY_SEMCONV_H
 
