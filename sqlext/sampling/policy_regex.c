@@ -16,8 +16,8 @@ enum {
   REPEAT_LIMIT = 1000,  /* RE2's */
   MATCH_LIMIT = 50000,  /* steps of backtracking before the other algorithm is used */
   HEAP_LIMIT_KIB = 16384,
-  WORKSPACE = 4096,
-  WORKSPACE_LIMIT = 1 << 20
+  WORKSPACE = 4096,   /* integers */
+  SHORT_SUBJECT = 512 /* bytes that the other algorithm, cubic at worst, is used for */
 };
 
 struct tk_regex {
@@ -28,7 +28,6 @@ struct tk_regex {
   pcre2_code *linear; /* for match_without_backtracking: any text, then the expression */
   pcre2_match_data *data;
   int *workspace;
-  size_t workspace_size;
 };
 
 /* ---- what RE2 refuses ---- */
@@ -292,21 +291,16 @@ enum tk_status tk_regex_compile(struct tk_text pattern, struct tk_regex **regex_
   return TK_OK;
 }
 
-/* All ways at once instead of one after another: linear in the subject, whatever the expression. */
+/* All ways at once instead of one after another: never exponential, and bounded by the workspace.
+ */
 static int match_without_backtracking(struct tk_regex *regex, struct tk_text subject) {
-  for (size_t size = WORKSPACE;; size *= 4) {
-    if (size > WORKSPACE_LIMIT) return PCRE2_ERROR_DFA_WSSIZE;
-    if (regex->workspace_size < size) {
-      void *larger = sqlite3_realloc64(regex->workspace, size * sizeof *regex->workspace);
-      if (!larger) return PCRE2_ERROR_NOMEMORY;
-      regex->workspace = larger;
-      regex->workspace_size = size;
-    }
-    const int rc = pcre2_dfa_match(regex->linear, (PCRE2_SPTR)subject.data, subject.size, 0,
-                                   PCRE2_ANCHORED | PCRE2_DFA_SHORTEST, regex->data,
-                                   regex->matching, regex->workspace, regex->workspace_size);
-    if (rc != PCRE2_ERROR_DFA_WSSIZE) return rc;
+  if (!regex->workspace) {
+    regex->workspace = sqlite3_malloc64(WORKSPACE * sizeof *regex->workspace);
+    if (!regex->workspace) return PCRE2_ERROR_NOMEMORY;
   }
+  return pcre2_dfa_match(regex->linear, (PCRE2_SPTR)subject.data, subject.size, 0,
+                         PCRE2_ANCHORED | PCRE2_DFA_SHORTEST, regex->data, regex->matching,
+                         regex->workspace, WORKSPACE);
 }
 
 enum tk_status tk_regex_match(struct tk_regex *regex, struct tk_text subject, bool *matches_out,
@@ -315,14 +309,16 @@ enum tk_status tk_regex_match(struct tk_regex *regex, struct tk_text subject, bo
   if (!subject.data) subject.data = "";
   int rc = pcre2_match(regex->code, (PCRE2_SPTR)subject.data, subject.size, 0, 0, regex->data,
                        regex->matching);
-  if (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT) {
+  if ((rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT) &&
+      subject.size <= SHORT_SUBJECT) {
     rc = match_without_backtracking(regex, subject);
   }
   if (rc == PCRE2_ERROR_NOMATCH) return TK_OK;
   if (rc == PCRE2_ERROR_NOMEMORY) return tk_nomem(error);
   if (rc < 0) {
     return tk_fail(error, TK_UNSUPPORTED,
-                   "regular expression: gave up on a text of %u bytes (PCRE2 error %d)",
+                   "regular expression: takes too long on a text of %u bytes (PCRE2 error %d); "
+                   "nested repetitions such as (a+)+ are what makes it",
                    (unsigned)subject.size, rc);
   }
   *matches_out = true;

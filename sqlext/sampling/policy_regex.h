@@ -18,6 +18,7 @@ struct tk_regex;
  * library. */
 enum tk_status tk_regex_compile(struct tk_text pattern, struct tk_regex **regex_out,
                                 struct tk_error *error);
+/** TK_UNSUPPORTED: given up; the text says on what. */
 enum tk_status tk_regex_match(struct tk_regex *regex, struct tk_text subject, bool *matches_out,
                               struct tk_error *error);
 /** NULL does nothing. */
