@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs every ```sql block of docs/schema.md with the stock sqlite3 shell and the extension, on a store made from
+"""Runs every ```sql block of docs/schema.md and docs/sampling.md with the stock sqlite3 shell and the extension, on a store made from
 samples/dumps. A block fails on an error, or without a row unless it says `-- may be empty`.
 
 Usage: schema_examples.py MAKE_STORE EXTENSION SOURCE_ROOT"""
@@ -29,7 +29,8 @@ def main():
         return 0
     root = pathlib.Path(root)
     text = (root / "docs/schema.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sql\n(.*?)^```", text, re.M | re.S)
+    sampling = (root / "docs/sampling.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sql\n(.*?)^```", text + "\n" + sampling, re.M | re.S)
     failures = 0
     with tempfile.TemporaryDirectory() as folder:
         store = pathlib.Path(folder) / "samples.db"
@@ -51,9 +52,10 @@ def main():
             if not good:
                 print("# " + (result.stderr or "no rows").replace("\n", "\n# "))
         number = len(blocks)
-        for table in ("spans", "traces", "span_events", "span_links", "span_attributes"):
+        for page, table in ((text, "spans"), (text, "traces"), (text, "span_events"), (text, "span_links"), (text, "span_attributes"),
+                            (sampling, "sampling_decisions")):
             number += 1
-            said = columns_said(text, table)
+            said = columns_said(page, table)
             found = ask(f"SELECT name FROM pragma_table_xinfo('{table}') WHERE name NOT LIKE '%.%'").stdout.split()
             good = len(said) > 5 and said == found
             failures += not good
