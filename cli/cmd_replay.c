@@ -346,8 +346,8 @@ static bool send_trace(struct replay *replay, const struct tk_trace *trace) {
   count_losses(replay, trace);
   for (uint32_t at = 0; at < trace->span_count;) {
     const uint32_t size = slice_size(replay, trace->span_count - at);
-    (replay->options->json ? tk_otlp_json_add : tk_otlp_protobuf_add)(&replay->next,
-                                                                      trace->spans + at, size);
+    (replay->options->json ? tk_otlp_json_add : tk_otlp_protobuf_add_valid)(
+        &replay->next, trace->spans + at, size);
     if (replay->next.failed) tk_need_memory(NULL);
     at += size;
     replay->in_trace = at < trace->span_count;

@@ -309,7 +309,7 @@ static void resolve_span_id(struct tk_batch_builder *builder, struct tk_span *sp
     span->presence |= TK_SPAN_SYNTHETIC_SPAN_ID;
     keep_text(builder, &span->residual, "spanId", 2, text);
     tk_builder_issue(builder, TK_RULE_SPAN_ID_LENGTH, text,
-                     "expected a span id of 16 hexadecimal digits, found `%.*s`; stored its hash",
+                     "expected a span id of 16 hexadecimal digits, found `%.*s`; kept under its hash",
                      (int)(text.size < 40 ? text.size : 40), text.data);
   } else if (form) {
     report_id_form(builder, text, form, TK_RULE_SPAN_ID_LENGTH);
@@ -329,7 +329,7 @@ static void resolve_parent_id(struct tk_batch_builder *builder, struct tk_span *
   if (form & TK_ID_TEXT) {
     keep_text(builder, &span->residual, "parentSpanId", 4, text);
     tk_builder_issue(builder, TK_RULE_PARENT_ID_LENGTH, text,
-                     "expected a span id of 16 hexadecimal digits, found `%.*s`; stored its hash",
+                     "expected a span id of 16 hexadecimal digits, found `%.*s`; kept under its hash",
                      (int)(text.size < 40 ? text.size : 40), text.data);
   } else if (form) {
     report_id_form(builder, text, form, TK_RULE_PARENT_ID_LENGTH);
@@ -408,12 +408,12 @@ void tk_repair_link(struct tk_batch_builder *builder, struct tk_link *link,
   if (trace.form & TK_ID_TEXT) {
     keep_text(builder, &link->residual, "traceId", 1, trace.text);
     tk_builder_issue(builder, TK_RULE_TRACE_ID_TEXT, trace.text,
-                     "a link's trace id is neither hexadecimal nor base64; stored its hash");
+                     "a link's trace id is neither hexadecimal nor base64; kept under its hash");
   }
   if (span.form & TK_ID_TEXT) {
     keep_text(builder, &link->residual, "spanId", 2, span.text);
     tk_builder_issue(builder, TK_RULE_SPAN_ID_LENGTH, span.text,
-                     "a link's span id is not 16 hexadecimal digits; stored its hash");
+                     "a link's span id is not 16 hexadecimal digits; kept under its hash");
   }
   if (trace.form) report_id_form(builder, trace.text, trace.form, TK_RULE_TRACE_ID_LENGTH);
   if (span.form) report_id_form(builder, span.text, span.form, TK_RULE_SPAN_ID_LENGTH);

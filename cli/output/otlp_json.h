@@ -13,7 +13,7 @@
 /** The member that holds unknown protobuf fields (base64), which JSON has no place for. */
 #define TK_OTLP_JSON_PROTOBUF_MEMBER "unknownProtobufFields"
 
-/** As tk_span_groups_add. */
+/** As tk_span_groups_add. Ids are written as they came, also text; made-up ones are left out. */
 void tk_otlp_json_add(struct tk_span_groups *document, const struct tk_span *spans,
                       uint32_t span_count);
 /** Appends the document of all spans added, without a newline, and empties `document`. */

@@ -177,7 +177,7 @@ static void add_event(struct tk_text_buffer *out, const struct tk_event *event) 
   add_fixed64_field(out, 1, event->time_unix_ns);
   add_text_field(out, 2, event->name);
   add_attributes(out, &event->attributes, 3, 4, &event->residual);
-  tk_residual_add_protobuf(out, &event->residual, TK_OWNER_EVENT);
+  tk_residual_add_protobuf(out, &event->residual, TK_OWNER_EVENT, TK_IDS_AS_THEY_CAME);
   close_message(out, begin);
 }
 
@@ -188,32 +188,46 @@ static void add_id_unless_zero(struct tk_text_buffer *out, uint32_t number, cons
   if (any) add_bytes_field(out, number, id, size);
 }
 
-static void add_link(struct tk_text_buffer *out, const struct tk_link *link) {
+/* Whether the id came as a field of the wrong length, which will be written with what else was kept
+ * of the message. */
+static bool is_odd(const struct tk_residual *residual, const char *member, uint32_t field,
+                   enum tk_id_choice ids) {
+  return ids == TK_IDS_AS_THEY_CAME && residual->format == TK_RESIDUAL_PROTOBUF &&
+         tk_residual_has_id(residual, member, field);
+}
+
+static void add_link(struct tk_text_buffer *out, const struct tk_link *link,
+                     enum tk_id_choice ids) {
   const size_t begin = open_message(out, 13);
-  if (!tk_residual_has_id(&link->residual, "traceId", 1)) {
+  const struct tk_residual *residual = &link->residual;
+  if (!is_odd(residual, "traceId", 1, ids)) {
     add_id_unless_zero(out, 1, link->trace_id, sizeof link->trace_id);
   }
-  if (!tk_residual_has_id(&link->residual, "spanId", 2)) {
+  if (!is_odd(residual, "spanId", 2, ids)) {
     add_id_unless_zero(out, 2, link->span_id, sizeof link->span_id);
   }
   add_text_field(out, 3, link->trace_state);
-  add_attributes(out, &link->attributes, 4, 5, &link->residual);
+  add_attributes(out, &link->attributes, 4, 5, residual);
   add_fixed32_field(out, 6, link->flags);
-  tk_residual_add_protobuf(out, &link->residual, TK_OWNER_LINK);
+  tk_residual_add_protobuf(out, residual, TK_OWNER_LINK, ids);
   close_message(out, begin);
 }
 
-/* Ids that are text are written with what else was kept of the span. */
-static void add_ids(struct tk_text_buffer *out, const struct tk_span *span) {
-  if (!(span->presence & TK_SPAN_SYNTHETIC_TRACE_ID)) {
+/* An id that is text in JSON is written as the bytes that stand for it here. */
+static void add_ids(struct tk_text_buffer *out, const struct tk_span *span, enum tk_id_choice ids) {
+  const struct tk_residual *residual = &span->residual;
+  const bool valid = ids == TK_IDS_VALID;
+  if (valid || !(span->presence & TK_SPAN_SYNTHETIC_TRACE_ID)) {
     add_bytes_field(out, 1, span->trace_id, sizeof span->trace_id);
   }
-  if (!(span->presence & TK_SPAN_SYNTHETIC_SPAN_ID)) {
+  const bool is_text =
+      residual->format == TK_RESIDUAL_JSON && tk_residual_has_id(residual, "spanId", 2);
+  if (valid || is_text || !(span->presence & TK_SPAN_SYNTHETIC_SPAN_ID)) {
     add_bytes_field(out, 2, span->span_id, sizeof span->span_id);
   }
   add_text_field(out, 3, span->trace_state);
   if ((span->presence & (TK_SPAN_HAS_PARENT | TK_SPAN_ZERO_PARENT)) &&
-      !tk_residual_has_id(&span->residual, "parentSpanId", 4)) {
+      !is_odd(residual, "parentSpanId", 4, ids)) {
     add_bytes_field(out, 4, span->parent_span_id, sizeof span->parent_span_id);
   }
 }
@@ -226,9 +240,10 @@ static void add_status(struct tk_text_buffer *out, const struct tk_span *span) {
   close_message(out, begin);
 }
 
-static void add_span(struct tk_text_buffer *out, const struct tk_span *span) {
+static void write_span(struct tk_text_buffer *out, const struct tk_span *span,
+                       enum tk_id_choice ids) {
   const size_t begin = open_message(out, 2);
-  add_ids(out, span);
+  add_ids(out, span, ids);
   add_text_field(out, 5, span->name);
   add_varint_field(out, 6, span->kind);
   add_fixed64_field(out, 7, span->start_unix_ns);
@@ -236,12 +251,20 @@ static void add_span(struct tk_text_buffer *out, const struct tk_span *span) {
   add_attributes(out, &span->attributes, 9, 10, &span->residual);
   for (uint32_t i = 0; i < span->event_count; i++) add_event(out, &span->events[i]);
   add_varint_field(out, 12, span->dropped_events_count);
-  for (uint32_t i = 0; i < span->link_count; i++) add_link(out, &span->links[i]);
+  for (uint32_t i = 0; i < span->link_count; i++) add_link(out, &span->links[i], ids);
   add_varint_field(out, 14, span->dropped_links_count);
   add_status(out, span);
   add_fixed32_field(out, 16, span->flags);
-  tk_residual_add_protobuf(out, &span->residual, TK_OWNER_SPAN);
+  tk_residual_add_protobuf(out, &span->residual, TK_OWNER_SPAN, ids);
   close_message(out, begin);
+}
+
+static void add_span(struct tk_text_buffer *out, const struct tk_span *span) {
+  write_span(out, span, TK_IDS_AS_THEY_CAME);
+}
+
+static void add_valid_span(struct tk_text_buffer *out, const struct tk_span *span) {
+  write_span(out, span, TK_IDS_VALID);
 }
 
 /* ---- resources, scopes, messages ---- */
@@ -250,11 +273,11 @@ static void add_resource_head(struct tk_text_buffer *out, const struct tk_resour
   if (!resource->absent) {
     const size_t begin = open_message(out, 1);
     add_attributes(out, &resource->attributes, 1, 2, &resource->residual);
-    tk_residual_add_protobuf(out, &resource->residual, TK_OWNER_RESOURCE);
+    tk_residual_add_protobuf(out, &resource->residual, TK_OWNER_RESOURCE, TK_IDS_AS_THEY_CAME);
     close_message(out, begin);
   }
   add_text_field(out, 3, resource->schema_url);
-  tk_residual_add_protobuf(out, &resource->outer_residual, TK_OWNER_OTHER);
+  tk_residual_add_protobuf(out, &resource->outer_residual, TK_OWNER_OTHER, TK_IDS_AS_THEY_CAME);
 }
 
 static void add_scope_head(struct tk_text_buffer *out, const struct tk_scope *scope) {
@@ -263,21 +286,30 @@ static void add_scope_head(struct tk_text_buffer *out, const struct tk_scope *sc
     add_text_field(out, 1, scope->name);
     add_text_field(out, 2, scope->version);
     add_attributes(out, &scope->attributes, 3, 4, &scope->residual);
-    tk_residual_add_protobuf(out, &scope->residual, TK_OWNER_OTHER);
+    tk_residual_add_protobuf(out, &scope->residual, TK_OWNER_OTHER, TK_IDS_AS_THEY_CAME);
     close_message(out, begin);
   }
   add_text_field(out, 3, scope->schema_url);
-  tk_residual_add_protobuf(out, &scope->outer_residual, TK_OWNER_OTHER);
+  tk_residual_add_protobuf(out, &scope->outer_residual, TK_OWNER_OTHER, TK_IDS_AS_THEY_CAME);
 }
 
 static const struct tk_span_syntax protobuf_syntax = {.add_resource = add_resource_head,
                                                       .add_scope = add_scope_head,
                                                       .add_span = add_span,
                                                       .separator = ""};
+static const struct tk_span_syntax valid_syntax = {.add_resource = add_resource_head,
+                                                   .add_scope = add_scope_head,
+                                                   .add_span = add_valid_span,
+                                                   .separator = ""};
 
 void tk_otlp_protobuf_add(struct tk_span_groups *message, const struct tk_span *spans,
                           uint32_t span_count) {
   tk_span_groups_add(message, &protobuf_syntax, spans, span_count);
+}
+
+void tk_otlp_protobuf_add_valid(struct tk_span_groups *message, const struct tk_span *spans,
+                                uint32_t span_count) {
+  tk_span_groups_add(message, &valid_syntax, spans, span_count);
 }
 
 /* All scopes of the resource of group `first`, which is the first one with that resource. */

@@ -8,9 +8,13 @@
 
 #include "cli/output/span_groups.h"
 
-/** As tk_span_groups_add. */
+/** As tk_span_groups_add. Ids are written as they came, those of the wrong length, too; made-up
+ * ones are left out. */
 void tk_otlp_protobuf_add(struct tk_span_groups *message, const struct tk_span *spans,
                           uint32_t span_count);
+/** The same, but every id is one of 16 or 8 bytes, as receivers insist on. */
+void tk_otlp_protobuf_add_valid(struct tk_span_groups *message, const struct tk_span *spans,
+                                uint32_t span_count);
 /** Appends the message of all spans added and empties `message`. */
 void tk_otlp_protobuf_finish(struct tk_span_groups *message, struct tk_text_buffer *out);
 

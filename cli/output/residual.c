@@ -511,18 +511,11 @@ void tk_residual_add_json(struct tk_text_buffer *out, const struct tk_residual *
                           enum tk_residual_owner owner) {
   struct tk_text rest = members_of(residual);
   struct tk_json_member member;
-  struct tk_patches patches;
   if (residual->size == 0) return;
-  if (residual->format == TK_RESIDUAL_PROTOBUF) {
-    add_fields_as_json(out, residual, owner);
-  } else if (!tk_patches_of(&patches, residual) && owner != TK_OWNER_SPAN) {
-    add_comma(out);
-    tk_text_buffer_append(out, residual->data, residual->size);
-  } else {
-    while (tk_next_json_member(&rest, &member)) {
-      const bool of_status = owner == TK_OWNER_SPAN && tk_text_is(member.key, "status");
-      if (!is_path_member(&member) && !of_status) add_member(out, &member);
-    }
+  if (residual->format == TK_RESIDUAL_PROTOBUF) add_fields_as_json(out, residual, owner);
+  while (tk_next_json_member(&rest, &member)) {
+    const bool of_status = owner == TK_OWNER_SPAN && tk_text_is(member.key, "status");
+    if (!is_path_member(&member) && !of_status) add_member(out, &member);
   }
 }
 
@@ -615,39 +608,24 @@ static bool decode_fields(struct tk_text_buffer *out, struct tk_text value) {
 /* A member that protobuf has fields for; false: it has none. */
 static bool encode_member(struct tk_text_buffer *out, const struct tk_json_member *member,
                           enum tk_residual_owner owner) {
-  struct tk_text_buffer text = {0};
-  bool encoded = false;
   if (tk_text_is(member->key, TK_OTLP_JSON_PROTOBUF_MEMBER)) {
     return decode_fields(out, member->value);
   }
-  if (owner == TK_OWNER_RESOURCE &&
-      (tk_text_is(member->key, "entityRefs") || tk_text_is(member->key, "entity_refs"))) {
-    return encode_entity_refs(out, member->value);
-  }
-  for (size_t i = 0; i < ID_PLACES && !encoded; i++) {
-    if (id_places[i].owner != owner || !tk_text_is(member->key, id_places[i].member)) continue;
-    encoded = unquote(member->value, &text);
-    if (encoded) add_field(out, id_places[i].field, text.data, text.size);
-  }
-  out->failed |= text.failed;
-  tk_text_buffer_reset(&text);
-  return encoded;
+  return owner == TK_OWNER_RESOURCE &&
+         (tk_text_is(member->key, "entityRefs") || tk_text_is(member->key, "entity_refs")) &&
+         encode_entity_refs(out, member->value);
 }
 
 void tk_residual_add_protobuf(struct tk_text_buffer *out, const struct tk_residual *residual,
-                              enum tk_residual_owner owner) {
+                              enum tk_residual_owner owner, enum tk_id_choice ids) {
   struct tk_text members = members_of(residual), fields = fields_of(residual);
   struct tk_text path, inner;
-  struct tk_patches patches;
   struct tk_json_member member;
   struct field field;
   if (residual->size == 0) return;
-  if (residual->format == TK_RESIDUAL_PROTOBUF && !tk_patches_of(&patches, residual)) {
-    tk_text_buffer_append(out, residual->data, residual->size);
-    return;
-  }
   while (next_field(&fields, &field)) {
     if (read_path_field(&field, &path, &inner)) continue;
+    if (ids == TK_IDS_VALID && is_id_field(&field, owner)) continue;
     tk_text_buffer_append(out, field.whole.data, field.whole.size);
   }
   while (tk_next_json_member(&members, &member)) encode_member(out, &member, owner);

@@ -38,11 +38,18 @@ enum tk_residual_owner {
   TK_OWNER_OTHER
 };
 
-/** Writes everything but what goes inside the status and attributes, as members or as fields. */
+/** Which ids a writer of protobuf writes. */
+enum tk_id_choice {
+  TK_IDS_AS_THEY_CAME, /**< also text, or of the wrong length; made-up ones are left out */
+  TK_IDS_VALID         /**< every span has ids of 16 and 8 bytes, which receivers insist on */
+};
+
+/** Writes everything but what goes inside the status and attributes, as members or as fields; with
+ * TK_IDS_VALID without ids, too. */
 void tk_residual_add_json(struct tk_text_buffer *out, const struct tk_residual *residual,
                           enum tk_residual_owner owner);
 void tk_residual_add_protobuf(struct tk_text_buffer *out, const struct tk_residual *residual,
-                              enum tk_residual_owner owner);
+                              enum tk_residual_owner owner, enum tk_id_choice ids);
 /** Members that belong inside the span's status. */
 void tk_residual_add_status(struct tk_text_buffer *out, const struct tk_residual *residual);
 /** Whether there are members that protobuf has no place for. */
