@@ -19,8 +19,8 @@ SELECT service, count(*) AS stored,
        round(weighted_count_high(adjusted_count, trace_id)) AS high,
        round(weighted_rate(adjusted_count, seconds), 3) AS per_second,
        round(weighted_count(adjusted_count) FILTER (WHERE status = 'error')) AS errors,
-       round(coalesce(weighted_count_low(adjusted_count, trace_id) FILTER (WHERE status = 'error'), 0)) AS errors_low,
-       round(coalesce(weighted_count_high(adjusted_count, trace_id) FILTER (WHERE status = 'error'), 0)) AS errors_high,
+       round(weighted_count_low(adjusted_count, trace_id) FILTER (WHERE status = 'error')) AS errors_low,
+       round(weighted_count_high(adjusted_count, trace_id) FILTER (WHERE status = 'error')) AS errors_high,
        round(100 * weighted_avg(status = 'error', adjusted_count), 3) AS error_percent,
        round(100 * unknown_weight_share(adjusted_count), 2) AS unknown_percent
 FROM requests, period

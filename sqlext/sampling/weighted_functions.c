@@ -247,7 +247,10 @@ static void give(sqlite3_context *context, const struct estimate *estimate) {
     return;
   }
   if (!estimate || estimate->rows == 0) {
-    if (function->result == ESTIMATE && !function->has_value) sqlite3_result_double(context, 0);
+    const bool is_count =
+        !function->has_value &&
+        (function->result == ESTIMATE || function->result == LOW || function->result == HIGH);
+    if (is_count) sqlite3_result_double(context, 0); /* of no rows */
     return;
   }
   if (estimate->known == 0) return;
