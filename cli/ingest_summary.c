@@ -99,7 +99,7 @@ static void print_spans(const struct tk_ingest_counts *counts) {
 
 static void print_documents(const struct tk_ingest_counts *counts) {
   char text[TK_FORMAT_SIZE];
-  if (counts->documents_new + counts->documents_duplicate == 0) return;
+  if (counts->documents_new + counts->documents_duplicate + counts->document_records == 0) return;
   tk_format_number(counts->documents_new, text);
   printf("docs     %s new", text);
   tk_format_number(counts->documents_duplicate, text);

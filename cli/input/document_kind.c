@@ -462,7 +462,9 @@ bool tk_document_begins_with(const char *head, size_t size, enum tk_document_kin
   struct shape shape;
   if (!read_beginning(head, size, &shape)) return false;
   const struct tk_document_look look = judge(&shape);
-  return look.stranger == TK_STRANGER_NONE && look.kind == kind;
+  size_t at = 0;
+  while (at < size && head[at] != '{' && head[at] != '[') at++;
+  return head[at] == '{' && look.stranger == TK_STRANGER_NONE && look.kind == kind;
 }
 
 bool tk_document_may_be_envelope(const char *head, size_t size) {

@@ -33,7 +33,7 @@ bool tk_document_look_at_array(struct tk_json *json, enum tk_document_kind *kind
 /** Whether the beginning of input, which may be cut anywhere, is that of a document rather than of
  * spans. */
 bool tk_document_begins(const char *head, size_t size);
-/** Whether it is that of this kind. */
+/** Whether it is an object of this kind. */
 bool tk_document_begins_with(const char *head, size_t size, enum tk_document_kind kind);
 /** Whether input that begins so may hold an envelope: false of events, spans, and other documents
  * that are recognised. */

@@ -11,10 +11,10 @@
 
 #include "cli/input/block_framing.h"
 #include "cli/input/framing.h"
-#include "tracekeep/json.h"
 #include "cli/input/json_scanner.h"
 #include "cli/input/window.h"
 #include "tracekeep/document.h"
+#include "tracekeep/json.h"
 #include "tracekeep/span.h"
 
 enum { LOOK_AHEAD_LIMIT = 4096, LEVEL_LIMIT = 8, SPACE_LIMIT = 1 << 20 };
@@ -675,6 +675,15 @@ static enum tk_status next_whole(struct tk_splitter *splitter, struct tk_record 
   return TK_OK;
 }
 
+/* An earlier reading may have ended in white space that a record has: there it is cut, so that what
+ * follows has the rest. */
+static size_t cut_where_watched(const struct tk_splitter *splitter, size_t begin, size_t end) {
+  const struct tk_window *window = &splitter->window;
+  const bool within = window->watching && window->watch_offset >= window->offset + begin &&
+                      window->watch_offset < window->offset + end;
+  return within ? (size_t)(window->watch_offset - window->offset) : end;
+}
+
 static enum tk_status next_exact(struct tk_splitter *splitter, struct tk_record *record,
                                  bool *found, struct tk_error *error) {
   enum scan_result result;
@@ -689,9 +698,10 @@ static enum tk_status next_exact(struct tk_splitter *splitter, struct tk_record 
     status = tk_window_reach(&splitter->window, ++position, error);
   }
   if (status != TK_OK) return status;
-  if (position == SPACE_LIMIT) {
+  const size_t cut = cut_where_watched(splitter, 1, position);
+  if (position == SPACE_LIMIT || cut < position) {
     *found = true;
-    emit(splitter, TK_RECORD_SPACE, position, record);
+    emit(splitter, TK_RECORD_SPACE, cut, record);
     return TK_OK;
   }
   if (position >= tk_window_available(&splitter->window)) {
@@ -706,10 +716,12 @@ static enum tk_status next_exact(struct tk_splitter *splitter, struct tk_record 
   status = scan_value(splitter, &position, &result, error);
   if (status != TK_OK) return status;
   if (result != SCAN_VALUE) return emit_scan_fault(splitter, result, position, record, error);
+  const size_t value_end = position;
   status = take_line_end(splitter, &position, error);
   if (status == TK_OK) status = take_input_end(splitter, &position, error);
-  if (status == TK_OK) emit(splitter, TK_RECORD_WHOLE, position, record);
-  return status;
+  if (status != TK_OK) return status;
+  emit(splitter, TK_RECORD_WHOLE, cut_where_watched(splitter, value_end, position), record);
+  return TK_OK;
 }
 
 enum tk_status tk_splitter_next(struct tk_splitter *splitter, struct tk_record *record, bool *found,
