@@ -271,7 +271,9 @@ static struct tk_text find_member(struct tk_json json, const char *name) {
 
 /* Events were sampled one by one, by a hash: how many is told, but not which. */
 static enum tk_status read_bundle(struct tk_record_walk *walk, struct tk_error *error) {
-  static const char *const counts[] = {"sampling", "summary"};
+  static const char *const counts[] = {"sampling",          "summary",           "rawEventCount",
+                                       "validEventCount",   "invalidEventCount", "sampledOutCount",
+                                       "emittedEventCount", "traceCount"};
   struct tk_decision *decision = &walk->record.decision;
   struct tk_byte_writer raw = {0};
   struct tk_json json;
