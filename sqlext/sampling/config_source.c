@@ -65,9 +65,10 @@ static enum tk_status find_stored(sqlite3 *db, const char *schema, sqlite3_value
                                   struct tk_config_origin *origin, struct tk_error *error) {
   const bool by_id = sqlite3_value_type(argument) == SQLITE_INTEGER;
   sqlite3_stmt *found = NULL;
-  enum tk_status status =
-      prepare(db, schema, by_id ? " AND id = ?1" : " AND path = ?1 ORDER BY id DESC LIMIT 1",
-              &found, error);
+  const char *condition = by_id ? " AND id = ?1"
+                                : " AND (path = ?1 OR substr(path, -length(?1) - 1) = '/' || ?1)"
+                                  " ORDER BY path = ?1 DESC, id DESC LIMIT 1";
+  enum tk_status status = prepare(db, schema, condition, &found, error);
   if (status != TK_OK || !found) return status;
   if (sqlite3_bind_value(found, 1, argument) != SQLITE_OK) {
     status = tk_nomem(error);

@@ -16,7 +16,8 @@ struct tk_config_origin {
 void tk_config_origin_reset(struct tk_config_origin *origin);
 
 /** The configuration that `argument` names: a number is the id of a stored one, a text the path of
- * a stored one (the latest of that path) or, if there is none, a configuration itself. TK_INVALID:
+ * a stored one, or the end of its path (the latest of them), or, if there is none, a configuration
+ * itself. TK_INVALID:
  * neither. `origin` may be NULL; else it is to be reset, whatever is returned. */
 enum tk_status tk_config_open(sqlite3 *db, const char *schema, sqlite3_value *argument,
                               struct tk_config_origin *origin,

@@ -308,9 +308,9 @@ def check_store(tracekeep, extension, samples, folder):
     path = str(samples / "collector.yaml")
     number = db.execute("SELECT id FROM sampling_configs WHERE name = ?", (path,)).fetchone()[0]
     by = [db.execute(f"SELECT {COLUMNS} FROM sampling_policies(?)", (argument,)).fetchall()
-          for argument in (path, number, (samples / "collector.yaml").read_text(encoding="utf-8"))]
+          for argument in (path, "sampling/collector.yaml", number, (samples / "collector.yaml").read_text(encoding="utf-8"))]
     by.append(db.execute(f"SELECT {COLUMNS} FROM sampling_policies WHERE config_id = ?", (number,)).fetchall())
-    check("by path, by id, by text and by config_id are the same", by[0] and all(rows == by[0] for rows in by))
+    check("by path, by its end, by id, by text and by config_id are the same", by[0] and all(rows == by[0] for rows in by))
     lines = db.execute("SELECT line FROM sampling_policies(?) WHERE name = 'shares'", (number,)).fetchall()
     text = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
     check("a policy's line is where it stands", len(lines) == 1 and "name: shares" in text[lines[0][0] - 1], lines)
@@ -370,6 +370,8 @@ def check_refusals(tracekeep, extension, store, count, folder):
           " to be a number of milliseconds, found 'fast'", found)
     found = refusal(db, "SELECT * FROM sampling_policies(?)", "nowhere.yaml")
     check("a path that is not stored is an error", "'nowhere.yaml'" in found, found)
+    found = refusal(db, "SELECT * FROM sampling_policies(?)", "ector.yaml")
+    check("an end of a name is no path", "'ector.yaml'" in found, found)
     found = refusal(db, "SELECT * FROM sampling_configs(?)", 12345)
     check("an id that is not stored is an error", found == "there is no sampling configuration 12345 in the store", found)
     check("NULL is no configuration, and no error",
