@@ -157,7 +157,8 @@ static void push_attributes(struct tk_plain *plain) {
 
 /* ---- events, links ---- */
 
-static struct tk_event read_event(struct tk_plain *plain) {
+static struct tk_event read_event(struct tk_plain *plain, void *context) {
+  (void)context;
   struct tk_event event = {.name.data = ""};
   const uint32_t begin = plain->builder->attributes.count;
   uint32_t dropped = 0;
@@ -186,23 +187,8 @@ static struct tk_event read_event(struct tk_plain *plain) {
   return event;
 }
 
-static void read_events(struct tk_plain *plain, struct tk_span *span) {
-  struct tk_stack *stack = &plain->builder->events;
-  const uint32_t begin = stack->count;
-  if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
-  for (bool more = tk_json_enter_array(&plain->json); more;
-       more = tk_json_next_item(&plain->json)) {
-    if (!tk_plain_expect(plain, TK_JSON_OBJECT)) continue;
-    const struct tk_event event = read_event(plain);
-    struct tk_event *item = tk_builder_push(plain->builder, stack, sizeof event);
-    if (item) *item = event;
-  }
-  span->event_count = stack->count - begin;
-  span->events = tk_builder_take(plain->builder, stack, begin, sizeof(struct tk_event));
-}
-
-static void read_link_members(struct tk_plain *plain, struct tk_link *link,
-                              struct tk_plain_ids *ids) {
+static void read_link(struct tk_plain *plain, struct tk_link *link, struct tk_plain_ids *ids) {
+  const uint32_t begin = plain->builder->attributes.count;
   for (bool more = tk_json_enter_object(&plain->json); more;
        more = tk_json_next_member(&plain->json)) {
     const struct tk_json_string key = tk_json_key(&plain->json);
@@ -233,29 +219,9 @@ static void read_link_members(struct tk_plain *plain, struct tk_link *link,
       tk_push_attribute(plain->builder, name, tk_plain_value(plain));
     }
   }
-}
-
-static void read_links(struct tk_plain *plain, struct tk_span *span) {
-  struct tk_stack *stack = &plain->builder->links;
-  const uint32_t begin = stack->count;
-  if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
-  for (bool more = tk_json_enter_array(&plain->json); more;
-       more = tk_json_next_item(&plain->json)) {
-    struct tk_link link = {.trace_state.data = ""};
-    struct tk_plain_ids ids = {{"", 0}, {"", 0}, {"", 0}};
-    const uint32_t attributes_begin = plain->builder->attributes.count;
-    if (!tk_plain_expect(plain, TK_JSON_OBJECT)) continue;
-    read_link_members(plain, &link, &ids);
-    if (plain->json.expected) return;
-    const uint32_t dropped = link.attributes.dropped_count;
-    link.attributes = tk_take_attributes(plain->builder, attributes_begin);
-    link.attributes.dropped_count = dropped;
-    tk_plain_link_ids(plain, &link, ids.trace, ids.span);
-    struct tk_link *item = tk_builder_push(plain->builder, stack, sizeof link);
-    if (item) *item = link;
-  }
-  span->link_count = stack->count - begin;
-  span->links = tk_builder_take(plain->builder, stack, begin, sizeof(struct tk_link));
+  const uint32_t dropped = link->attributes.dropped_count;
+  link->attributes = tk_take_attributes(plain->builder, begin);
+  link->attributes.dropped_count = dropped;
 }
 
 /* ---- resource, scope ---- */
@@ -560,10 +526,10 @@ static void read_member(struct tk_plain *plain, struct reading *reading,
       read_attributes(plain, key);
       break;
     case TK_FLAT_EVENTS:
-      read_events(plain, span);
+      tk_plain_events(plain, span, read_event, NULL);
       break;
     case TK_FLAT_LINKS:
-      read_links(plain, span);
+      tk_plain_links(plain, span, read_link);
       break;
     case TK_FLAT_DROPPED_ATTRIBUTES:
       span->attributes.dropped_count = tk_plain_uint32(plain);

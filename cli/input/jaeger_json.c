@@ -343,7 +343,8 @@ static void read_log_fields(struct tk_plain *plain, struct tk_event *event,
   event->attributes = tk_take_attributes(plain->builder, begin);
 }
 
-static struct tk_event read_log(struct tk_plain *plain, struct tk_jaeger_place *place) {
+/* `context`: see struct tk_jaeger_place. */
+static struct tk_event read_log(struct tk_plain *plain, void *context) {
   struct tk_event event = {.name.data = ""};
   for (bool more = tk_json_enter_object(&plain->json); more;
        more = tk_json_next_member(&plain->json)) {
@@ -351,27 +352,12 @@ static struct tk_event read_log(struct tk_plain *plain, struct tk_jaeger_place *
     if (tk_text_equals(key, "timestamp")) {
       event.time_unix_ns = tk_plain_micros(plain);
     } else if (tk_text_equals(key, "fields")) {
-      read_log_fields(plain, &event, place);
+      read_log_fields(plain, &event, context);
     } else {
       tk_json_skip(&plain->json);
     }
   }
   return event;
-}
-
-static void read_logs(struct tk_plain *plain, struct reading *reading) {
-  struct tk_stack *stack = &plain->builder->events;
-  const uint32_t begin = stack->count;
-  if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
-  for (bool more = tk_json_enter_array(&plain->json); more;
-       more = tk_json_next_item(&plain->json)) {
-    if (!tk_plain_expect(plain, TK_JSON_OBJECT)) continue;
-    const struct tk_event event = read_log(plain, &reading->place);
-    struct tk_event *item = tk_builder_push(plain->builder, stack, sizeof event);
-    if (item) *item = event;
-  }
-  reading->span.event_count = stack->count - begin;
-  reading->span.events = tk_builder_take(plain->builder, stack, begin, sizeof(struct tk_event));
 }
 
 /* ---- references ---- */
@@ -599,7 +585,7 @@ static void read_span_member(struct tk_plain *plain, struct reading *reading,
   } else if (tk_text_equals(name, "tag")) {
     push_span_tags(plain, reading, true);
   } else if (tk_text_equals(name, "logs")) {
-    read_logs(plain, reading);
+    tk_plain_events(plain, span, read_log, &reading->place);
   } else if (tk_text_equals(name, "references")) {
     read_references(plain, reading);
   } else if (tk_text_equals(name, "processID")) {

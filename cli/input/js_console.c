@@ -57,7 +57,8 @@ static uint64_t read_pair(struct tk_plain *plain) {
   return parts[1] <= UINT64_MAX - parts[0] ? parts[0] + parts[1] : parts[0];
 }
 
-static struct tk_event read_event(struct tk_plain *plain) {
+static struct tk_event read_event(struct tk_plain *plain, void *nothing) {
+  (void)nothing;
   struct tk_event event = {.name.data = ""};
   const uint32_t begin = plain->builder->attributes.count;
   uint32_t dropped = 0;
@@ -79,21 +80,6 @@ static struct tk_event read_event(struct tk_plain *plain) {
   event.attributes = tk_take_attributes(plain->builder, begin);
   event.attributes.dropped_count = dropped;
   return event;
-}
-
-static void read_events(struct tk_plain *plain, struct tk_span *span) {
-  struct tk_stack *stack = &plain->builder->events;
-  const uint32_t begin = stack->count;
-  if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
-  for (bool more = tk_json_enter_array(&plain->json); more;
-       more = tk_json_next_item(&plain->json)) {
-    if (!tk_plain_expect(plain, TK_JSON_OBJECT)) continue;
-    const struct tk_event event = read_event(plain);
-    struct tk_event *item = tk_builder_push(plain->builder, stack, sizeof event);
-    if (item) *item = event;
-  }
-  span->event_count = stack->count - begin;
-  span->events = tk_builder_take(plain->builder, stack, begin, sizeof(struct tk_event));
 }
 
 struct context {
@@ -124,8 +110,7 @@ static void read_context(struct tk_plain *plain, struct context *context) {
   }
 }
 
-static void push_link(struct tk_plain *plain) {
-  struct tk_link link = {.trace_state.data = ""};
+static void read_link(struct tk_plain *plain, struct tk_link *link, struct tk_plain_ids *ids) {
   struct context context = {{"", 0}, {"", 0}, {"", 0}, 0, false};
   const uint32_t begin = plain->builder->attributes.count;
   uint32_t dropped = 0;
@@ -142,26 +127,11 @@ static void push_link(struct tk_plain *plain) {
       tk_json_skip(&plain->json);
     }
   }
-  link.attributes = tk_take_attributes(plain->builder, begin);
-  link.attributes.dropped_count = dropped;
-  link.trace_state = context.state;
-  link.flags = context.flags | (context.remote ? REMOTE_KNOWN | REMOTE : 0);
-  if (plain->json.expected) return;
-  tk_plain_link_ids(plain, &link, context.trace, context.span);
-  struct tk_link *item = tk_builder_push(plain->builder, &plain->builder->links, sizeof link);
-  if (item) *item = link;
-}
-
-static void read_links(struct tk_plain *plain, struct tk_span *span) {
-  struct tk_stack *stack = &plain->builder->links;
-  const uint32_t begin = stack->count;
-  if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
-  for (bool more = tk_json_enter_array(&plain->json); more;
-       more = tk_json_next_item(&plain->json)) {
-    if (tk_plain_expect(plain, TK_JSON_OBJECT)) push_link(plain);
-  }
-  span->link_count = stack->count - begin;
-  span->links = tk_builder_take(plain->builder, stack, begin, sizeof(struct tk_link));
+  link->attributes = tk_take_attributes(plain->builder, begin);
+  link->attributes.dropped_count = dropped;
+  link->trace_state = context.state;
+  link->flags = context.flags | (context.remote ? REMOTE_KNOWN | REMOTE : 0);
+  *ids = (struct tk_plain_ids){context.trace, context.span, {"", 0}};
 }
 
 /* ---- resource, scope, status ---- */
@@ -261,9 +231,9 @@ static void read_member(struct tk_plain *plain, struct reading *reading,
   } else if (tk_text_equals(name, "status")) {
     read_status(plain, span);
   } else if (tk_text_equals(name, "events")) {
-    read_events(plain, span);
+    tk_plain_events(plain, span, read_event, NULL);
   } else if (tk_text_equals(name, "links")) {
-    read_links(plain, span);
+    tk_plain_links(plain, span, read_link);
   } else if (tk_text_equals(name, "resource")) {
     read_resource(plain, reading);
   } else if (tk_text_equals(name, "instrumentationScope") ||

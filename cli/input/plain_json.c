@@ -707,3 +707,40 @@ void tk_plain_link_ids(struct tk_plain *plain, struct tk_link *link, struct tk_t
   const struct tk_id_reading span_reading = {span, tk_span_id_read(span, link->span_id)};
   tk_repair_link(plain->builder, link, trace_reading, span_reading);
 }
+
+/* ---- events and links ---- */
+
+void tk_plain_events(struct tk_plain *plain, struct tk_span *span, tk_plain_read_event *read,
+                     void *context) {
+  struct tk_stack *stack = &plain->builder->events;
+  const uint32_t begin = stack->count;
+  if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
+  for (bool more = tk_json_enter_array(&plain->json); more;
+       more = tk_json_next_item(&plain->json)) {
+    if (!tk_plain_expect(plain, TK_JSON_OBJECT)) continue;
+    const struct tk_event event = read(plain, context);
+    struct tk_event *item = tk_builder_push(plain->builder, stack, sizeof event);
+    if (item) *item = event;
+  }
+  span->event_count = stack->count - begin;
+  span->events = tk_builder_take(plain->builder, stack, begin, sizeof(struct tk_event));
+}
+
+void tk_plain_links(struct tk_plain *plain, struct tk_span *span, tk_plain_read_link *read) {
+  struct tk_stack *stack = &plain->builder->links;
+  const uint32_t begin = stack->count;
+  if (!tk_plain_expect(plain, TK_JSON_ARRAY)) return;
+  for (bool more = tk_json_enter_array(&plain->json); more;
+       more = tk_json_next_item(&plain->json)) {
+    struct tk_link link = {.trace_state.data = ""};
+    struct tk_plain_ids ids = {{"", 0}, {"", 0}, {"", 0}};
+    if (!tk_plain_expect(plain, TK_JSON_OBJECT)) continue;
+    read(plain, &link, &ids);
+    if (plain->json.expected) return;
+    tk_plain_link_ids(plain, &link, ids.trace, ids.span);
+    struct tk_link *item = tk_builder_push(plain->builder, stack, sizeof link);
+    if (item) *item = link;
+  }
+  span->link_count = stack->count - begin;
+  span->links = tk_builder_take(plain->builder, stack, begin, sizeof(struct tk_link));
+}

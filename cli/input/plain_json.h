@@ -106,6 +106,19 @@ void tk_push_residual_member(struct tk_batch_builder *builder, uint32_t begin,
 struct tk_residual tk_take_residual(struct tk_batch_builder *builder, uint32_t begin,
                                     const char *format);
 
+/* ---- events and links ---- */
+
+/** Takes an object as one event, or fills in a link, whose ids are still to be repaired. */
+typedef struct tk_event tk_plain_read_event(struct tk_plain *plain, void *context);
+struct tk_plain_ids;
+typedef void tk_plain_read_link(struct tk_plain *plain, struct tk_link *link,
+                                struct tk_plain_ids *ids);
+
+/** Takes a list of objects, one event or link each; null is none. */
+void tk_plain_events(struct tk_plain *plain, struct tk_span *span, tk_plain_read_event *read,
+                     void *context);
+void tk_plain_links(struct tk_plain *plain, struct tk_span *span, tk_plain_read_link *read);
+
 /* ---- spans ---- */
 
 struct tk_plain_ids {

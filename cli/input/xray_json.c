@@ -27,10 +27,10 @@ struct reading {
   struct tk_span span;
   struct tk_plain_ids ids;
   struct tk_text version; /* of the service */
-  struct tk_json subsegments, cause, links;
+  struct tk_json subsegments, cause;
   uint32_t attributes_begin, residual_begin;
   bool has_id, has_start, is_subsegment, is_remote, failed;
-  bool has_subsegments, has_cause, has_links;
+  bool has_subsegments, has_cause;
 };
 
 /* ---- attributes ---- */
@@ -138,10 +138,10 @@ static struct tk_text read_stack(struct tk_plain *plain) {
   return text ? (struct tk_text){text, size} : (struct tk_text){"", 0};
 }
 
-static void push_exception(struct tk_plain *plain, uint64_t time_ns) {
-  struct tk_event event = {.time_unix_ns = time_ns, .name = {"exception", 9}};
+static struct tk_event read_exception(struct tk_plain *plain, void *time_ns) {
+  struct tk_event event = {.name = {"exception", 9}};
   const uint32_t begin = plain->builder->attributes.count;
-  if (!tk_plain_expect(plain, TK_JSON_OBJECT)) return;
+  memcpy(&event.time_unix_ns, time_ns, sizeof event.time_unix_ns);
   for (bool more = tk_json_enter_object(&plain->json); more;
        more = tk_json_next_member(&plain->json)) {
     const struct tk_json_string key = tk_json_key(&plain->json);
@@ -161,17 +161,14 @@ static void push_exception(struct tk_plain *plain, uint64_t time_ns) {
     }
   }
   event.attributes = tk_take_attributes(plain->builder, begin);
-  struct tk_event *item = tk_builder_push(plain->builder, &plain->builder->events, sizeof event);
-  if (item) *item = event;
+  return event;
 }
 
 /* {"exceptions":[...]}, or the id of an exception that another segment has. Exceptions have no time
  * of their own: they ended the segment. */
 static void read_cause(struct tk_plain *plain, struct reading *reading) {
-  struct tk_stack *stack = &plain->builder->events;
   struct tk_plain inner = {.builder = plain->builder, .json = reading->cause};
-  const uint32_t begin = stack->count;
-  const uint64_t time_ns = reading->span.end_unix_ns;
+  uint64_t time_ns = reading->span.end_unix_ns;
   if (tk_json_peek(&inner.json) != TK_JSON_OBJECT) {
     push_object(&inner, "aws.xray.cause");
     return;
@@ -179,11 +176,8 @@ static void read_cause(struct tk_plain *plain, struct reading *reading) {
   for (bool more = tk_json_enter_object(&inner.json); more;
        more = tk_json_next_member(&inner.json)) {
     const struct tk_text key = tk_raw_text(tk_json_key(&inner.json));
-    if (tk_text_equals(key, "exceptions") && tk_json_peek(&inner.json) == TK_JSON_ARRAY) {
-      for (bool item = tk_json_enter_array(&inner.json); item;
-           item = tk_json_next_item(&inner.json)) {
-        push_exception(&inner, time_ns);
-      }
+    if (tk_text_equals(key, "exceptions")) {
+      tk_plain_events(&inner, &reading->span, read_exception, &time_ns);
     } else if (tk_text_equals(key, "working_directory")) {
       push_object(&inner, "aws.xray.cause.working_directory");
     } else if (tk_text_equals(key, "paths")) {
@@ -192,25 +186,20 @@ static void read_cause(struct tk_plain *plain, struct reading *reading) {
       push_object(&inner, "aws.xray.cause.other");
     }
   }
-  reading->span.event_count = stack->count - begin;
-  reading->span.events = tk_builder_take(plain->builder, stack, begin, sizeof(struct tk_event));
 }
 
 /* ---- links ---- */
 
-static void push_link(struct tk_plain *plain) {
-  struct tk_link link = {.trace_state.data = ""};
-  struct tk_text trace = {"", 0}, span = {"", 0};
+static void read_link(struct tk_plain *plain, struct tk_link *link, struct tk_plain_ids *ids) {
   const uint32_t begin = plain->builder->attributes.count;
-  if (!tk_plain_expect(plain, TK_JSON_OBJECT)) return;
   for (bool more = tk_json_enter_object(&plain->json); more;
        more = tk_json_next_member(&plain->json)) {
     const struct tk_json_string key = tk_json_key(&plain->json);
     const struct tk_text name = tk_raw_text(key);
     if (tk_text_equals(name, "trace_id")) {
-      trace = tk_plain_view(plain);
+      ids->trace = tk_plain_view(plain);
     } else if (tk_text_equals(name, "id") || tk_text_equals(name, "span_id")) {
-      span = tk_plain_view(plain);
+      ids->span = tk_plain_view(plain);
     } else if (tk_text_equals(name, "attributes")) {
       tk_plain_push_members(plain);
     } else {
@@ -218,22 +207,7 @@ static void push_link(struct tk_plain *plain) {
                         tk_plain_value(plain));
     }
   }
-  link.attributes = tk_take_attributes(plain->builder, begin);
-  if (plain->json.expected) return;
-  tk_plain_link_ids(plain, &link, trace, span);
-  struct tk_link *item = tk_builder_push(plain->builder, &plain->builder->links, sizeof link);
-  if (item) *item = link;
-}
-
-static void read_links(struct tk_plain *plain, struct reading *reading) {
-  struct tk_stack *stack = &plain->builder->links;
-  struct tk_plain inner = {.builder = plain->builder, .json = reading->links};
-  const uint32_t begin = stack->count;
-  for (bool more = tk_json_enter_array(&inner.json); more; more = tk_json_next_item(&inner.json)) {
-    push_link(&inner);
-  }
-  reading->span.link_count = stack->count - begin;
-  reading->span.links = tk_builder_take(plain->builder, stack, begin, sizeof(struct tk_link));
+  link->attributes = tk_take_attributes(plain->builder, begin);
 }
 
 /* ---- segments ---- */
@@ -315,7 +289,7 @@ static bool read_core_member(struct tk_plain *plain, struct reading *reading, st
   } else if (tk_text_equals(name, "subsegments")) {
     reading->has_subsegments = wait_for(plain, TK_JSON_ARRAY, &reading->subsegments);
   } else if (tk_text_equals(name, "links")) {
-    reading->has_links = wait_for(plain, TK_JSON_ARRAY, &reading->links);
+    tk_plain_links(plain, span, read_link);
   } else if (tk_text_equals(name, "cause")) {
     reading->has_cause = wait_for(plain, TK_JSON_NOTHING, &reading->cause);
   } else {
@@ -386,7 +360,6 @@ static void finish_span(struct tk_plain *plain, struct reading *reading, struct 
   struct tk_span_ids readings;
   if (reading->has_cause) read_cause(plain, reading);
   span->attributes = tk_take_attributes(plain->builder, reading->attributes_begin);
-  if (reading->has_links) read_links(plain, reading);
   span->kind = !reading->is_subsegment ? TK_KIND_SERVER
                : reading->is_remote    ? TK_KIND_CLIENT
                                        : TK_KIND_INTERNAL;
