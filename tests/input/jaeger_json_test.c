@@ -214,6 +214,40 @@ static void faults_are_reported_and_the_rest_is_kept(void) {
   tk_batch_free(batch);
 }
 
+/* Processes may come before, behind, or between, in any order of members. */
+static void spans_find_their_process_wherever_it_stands(void) {
+  static const char *const texts[] = {
+      "{\"traceID\":\"" TRACE "\",\"spans\":[{" IDS "," TIMES ",\"processID\":\"p2\"},{" IDS
+      "," TIMES ",\"processID\":\"p1\"},{" IDS "," TIMES
+      ",\"processID\":\"p2\"}],\"processes\":{\"p1\":"
+      "{\"serviceName\":\"one\"},\"p2\":{\"serviceName\":\"two\"}}}",
+      "{\"processes\":{\"p1\":{\"serviceName\":\"one\"},\"p2\":{\"serviceName\":\"two\"}},"
+      "\"spans\":[{" IDS "," TIMES ",\"processID\":\"p2\"},{" IDS "," TIMES
+      ",\"processID\":\"p1\"},{" IDS "," TIMES ",\"processID\":\"p2\"}],\"traceID\":\"" TRACE
+      "\"}"};
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    struct tk_batch *batch = parse_text(texts[i]);
+    CHECK(batch->span_count == 3 && batch->issue_count == 0);
+    CHECK(value_is(find_value(batch->spans[0].resource->attributes, "service.name"), "two"));
+    CHECK(value_is(find_value(batch->spans[1].resource->attributes, "service.name"), "one"));
+    CHECK(batch->spans[2].resource == batch->spans[0].resource);
+    tk_batch_free(batch);
+  }
+  /* The same label is another process in another trace; one that never comes is reported once. */
+  struct tk_batch *batch =
+      parse_text("{\"data\":[{\"traceID\":\"" TRACE "\",\"spans\":[{" IDS "," TIMES
+                 ",\"processID\":\"p1\"}],"
+                 "\"processes\":{\"p1\":{\"serviceName\":\"one\"}}},{\"traceID\":\"" TRACE
+                 "\",\"spans\":[{" IDS "," TIMES ",\"processID\":\"p1\"},{" IDS "," TIMES
+                 ",\"processID\":\"p7\"},{" IDS "," TIMES
+                 ",\"processID\":\"p7\"}],\"processes\":{\"p1\":{\"serviceName\":\"other\"}}}]}");
+  CHECK(batch->span_count == 4 && count_issues(batch, "jaeger.process.missing") == 1);
+  CHECK(value_is(find_value(batch->spans[0].resource->attributes, "service.name"), "one"));
+  CHECK(value_is(find_value(batch->spans[1].resource->attributes, "service.name"), "other"));
+  CHECK(batch->spans[2].resource->absent == 1 && batch->spans[3].resource->absent == 1);
+  tk_batch_free(batch);
+}
+
 static void an_answer_without_traces_is_no_fault(void) {
   struct tk_batch *batch =
       parse_text("{\"data\":[],\"total\":0,\"limit\":0,\"offset\":0,\"errors\":null}");
@@ -246,5 +280,6 @@ FAULTY_MAIN(CASE(a_span_has_exact_times_its_service_and_no_rest), CASE(every_wra
             CASE(tags_of_opentelemetry_become_fields),
             CASE(what_the_model_has_no_place_for_is_kept),
             CASE(faults_are_reported_and_the_rest_is_kept),
+            CASE(spans_find_their_process_wherever_it_stands),
             CASE(an_answer_without_traces_is_no_fault), CASE(only_keys_are_recognised),
             CASE(memory_may_run_out_anywhere))

@@ -156,6 +156,22 @@ static void faults_are_reported_and_the_rest_is_kept(void) {
   tk_batch_free(batch);
 }
 
+/* What has been read as version 2 until an endpoint shows that it is not is read again, and nothing
+ * is there twice. */
+static void version_1_may_show_late(void) {
+  struct tk_batch *batch = parse_text(
+      "[{" IDS
+      ",\"timestamp\":1544712660000123,\"duration\":\"x\",\"tags\":{\"a\":\"b\"},\"zzz\":1,"
+      "\"annotations\":[{\"timestamp\":1544712660000200,\"value\":\"hit\"},{\"timestamp\":"
+      "1544712660000123,\"value\":\"sr\",\"endpoint\":{\"serviceName\":\"shop\"}}]}]");
+  const struct tk_span *span = &batch->spans[0];
+  CHECK(batch->span_count == 1 && batch->record_count == 1 && batch->rejected_count == 0);
+  CHECK(span->kind == TK_KIND_SERVER && span->event_count == 1 && span->attributes.count == 1);
+  CHECK(value_is(find_value(span->resource->attributes, "service.name"), "shop"));
+  CHECK(count_issues(batch, "json.type") == 1);
+  tk_batch_free(batch);
+}
+
 static void memory_may_run_out_anywhere(void) {
   check_out_of_memory(
       "[{" IDS "," TIMES ",\"shared\":true," LOCAL
@@ -174,4 +190,4 @@ FAULTY_MAIN(CASE(a_span_has_exact_times_kind_and_endpoints),
             CASE(annotations_are_events_with_attributes_if_they_say_so),
             CASE(a_span_of_version_1_with_both_sides_is_two),
             CASE(a_local_span_of_version_1_is_one), CASE(faults_are_reported_and_the_rest_is_kept),
-            CASE(memory_may_run_out_anywhere))
+            CASE(version_1_may_show_late), CASE(memory_may_run_out_anywhere))
