@@ -156,7 +156,6 @@ static enum tk_status prepare_columns(struct attributes_cursor *cursor, struct t
   static const enum tk_column_number extras[] = {TK_COL_EXTRA, TK_COL_EVENT_EXTRA,
                                                  TK_COL_LINK_EXTRA};
   const struct tk_segment *segment = cursor->segment;
-  const bool is_full = segment->column_count >= 16384;
   enum tk_status status = TK_OK;
 
   cursor->candidate_count = 0;
@@ -165,7 +164,7 @@ static enum tk_status prepare_columns(struct attributes_cursor *cursor, struct t
   if (!cursor->candidates) return tk_nomem(error);
   for (uint32_t scope = 0; scope < ITEM_SCOPES; scope++) {
     cursor->extras[scope] =
-        is_full && cursor->scopes[scope] && segment->fixed[extras[scope]] != TK_NO_COLUMN;
+        cursor->scopes[scope] && tk_has_unnamed_keys(segment, (enum tk_attribute_scope)scope);
   }
   for (uint32_t c = 0; c < segment->column_count && status == TK_OK; c++) {
     const struct tk_segment_column *column = &segment->columns[c];

@@ -150,12 +150,51 @@ static enum tk_status bind(struct items_cursor *cursor, int column, struct bindi
   return TK_OK;
 }
 
+static bool is_key(struct tk_text found, struct tk_text key) {
+  return found.size == key.size && memcmp(found.data, key.data, key.size) == 0;
+}
+
+/* Of several values that an item has under a key, the first in the order received. */
+static enum tk_status read_first(struct items_cursor *cursor, int column, uint32_t item,
+                                 struct tk_value *value, struct tk_error *error) {
+  const struct tk_text key = vtab_of(cursor)->columns[column].key;
+  struct tk_attributes attributes;
+  enum tk_status status =
+      tk_reader_attributes(reader_of(cursor), cursor->segment, vtab_of(cursor)->kind->scope, item,
+                           &cursor->arena, &attributes, error);
+
+  for (uint32_t i = 0; status == TK_OK && i < attributes.count; i++) {
+    const struct tk_attribute *attribute = &attributes.items[i];
+    if (!is_key(attribute->key, key)) continue;
+    *value = attribute->value;
+    return TK_OK;
+  }
+  return status;
+}
+
+/* Whether the item has the key among the attributes that have no column. */
+static enum tk_status has_extra(struct items_cursor *cursor, int column, uint32_t item, bool *has,
+                                struct tk_error *error) {
+  const struct tk_text key = vtab_of(cursor)->columns[column].key;
+  struct tk_extra *extras;
+  uint32_t count;
+  enum tk_status status =
+      tk_read_extras(reader_of(cursor), cursor->segment, vtab_of(cursor)->kind->scope, item,
+                     &cursor->arena, &extras, &count, error);
+  for (uint32_t i = 0; status == TK_OK && i < count && !*has; i++) {
+    *has = is_key(extras[i].attribute.key, key);
+  }
+  return status;
+}
+
 /* The item's attribute of a column; *has_out is false if it has none. */
 static enum tk_status read_attribute(struct items_cursor *cursor, int column, uint32_t item,
                                      struct tk_value *value, bool *has_out,
                                      struct tk_error *error) {
   struct binding *binding;
   enum tk_status status = bind(cursor, column, &binding, error);
+  uint32_t found = TK_NO_COLUMN, at = 0;
+  bool unnamed = false;
 
   *has_out = false;
   for (uint8_t i = 0; i < binding->count && status == TK_OK; i++) {
@@ -164,10 +203,20 @@ static enum tk_status read_attribute(struct items_cursor *cursor, int column, ui
                                    &value_index, error);
     if (status != TK_OK || value_index[item] == UINT32_MAX) continue;
     *has_out = true;
-    return tk_attribute_value(reader_of(cursor), cursor->segment, binding->columns[i],
-                              value_index[item], &cursor->arena, value, error);
+    if (found != TK_NO_COLUMN) return read_first(cursor, column, item, value, error);
+    found = binding->columns[i];
+    at = value_index[item];
   }
-  return status;
+  if (status == TK_OK && tk_has_unnamed_keys(cursor->segment, vtab_of(cursor)->kind->scope)) {
+    status = has_extra(cursor, column, item, &unnamed, error);
+  }
+  if (status == TK_OK && unnamed) {
+    *has_out = true;
+    return read_first(cursor, column, item, value, error);
+  }
+  if (status != TK_OK || found == TK_NO_COLUMN) return status;
+  return tk_attribute_value(reader_of(cursor), cursor->segment, found, at, &cursor->arena, value,
+                            error);
 }
 
 static enum tk_status read_time(struct items_cursor *cursor, const struct item *item,
@@ -194,6 +243,7 @@ static enum tk_status may_have_attribute(struct items_cursor *cursor, const stru
   struct binding *binding;
   enum tk_status status = bind(cursor, term->column, &binding, error);
   if (status != TK_OK) return status;
+  if (tk_has_unnamed_keys(cursor->segment, vtab_of(cursor)->kind->scope)) return TK_OK;
   if (binding->count == 0) *may_out = false;
   if (binding->count != 1 || term->predicate.op != TK_PREDICATE_EQ ||
       term->predicate.values[0].type != TK_SQL_TEXT ||

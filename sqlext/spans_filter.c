@@ -218,6 +218,10 @@ static const struct spans_part *only_part(const struct spans_binding *binding, u
   return *count == 1 ? only : NULL;
 }
 
+static bool has_unnamed(const struct spans_binding *binding) {
+  return binding->attribute_count > 0 && binding->attributes[0].may_be_unnamed;
+}
+
 static enum tk_status judge_attribute(struct spans_tests *tests, struct spans_test *test,
                                       enum verdict *verdict, struct tk_error *error) {
   const struct tk_predicate *predicate = &test->condition->predicate;
@@ -227,6 +231,7 @@ static enum tk_status judge_attribute(struct spans_tests *tests, struct spans_te
   bool may = true;
   enum tk_status status = TK_OK;
 
+  if (has_unnamed(test->binding)) return TK_OK;
   if (count == 0) {
     *verdict = verdict_if(matches_null(predicate));
     return TK_OK;

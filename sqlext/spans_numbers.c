@@ -219,6 +219,7 @@ static void find_attribute_codes(const struct spans_segment *segment,
     count += binding->attributes[i].part_count;
     if (binding->attributes[i].part_count > 0) only = &binding->attributes[i].parts[0];
   }
+  if (binding->attributes[0].may_be_unnamed) return;
   if (count == 0) coded->count = 1;
   if (count != 1 || !only->values) return;
   const struct tk_segment_column *column = &segment->segment->columns[only->index];

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "sqlext/sampling/weight_rows.h"
+#include "sqlext/table_support.h"
 #include "sqlext/vtab_support.h"
 #include "store/value_codec.h"
 
@@ -65,6 +66,7 @@ static enum tk_status bind_attribute(struct spans_segment *segment, struct tk_te
   }
   attribute->key = key;
   attribute->part_count = count;
+  attribute->may_be_unnamed = tk_has_unnamed_keys(segment->segment, TK_SCOPE_SPAN);
   if (count == 0) return TK_OK;
   attribute->parts = tk_arena_alloc(&segment->arena, count * sizeof *attribute->parts);
   if (!attribute->parts) return tk_nomem(error);
@@ -362,6 +364,23 @@ static enum tk_status set_part_value(const struct spans_part *part, uint32_t ind
   }
 }
 
+/* Whether an extra attribute of a row has the key. */
+static enum tk_status has_extra(struct spans_segment *segment, struct tk_text key, uint32_t row,
+                                struct spans_scratch *scratch, bool *has, struct tk_error *error) {
+  struct tk_extra *extras;
+  uint32_t count;
+
+  *has = false;
+  tk_arena_reset(&scratch->arena);
+  enum tk_status status = tk_read_extras(segment->reader, segment->segment, TK_SCOPE_SPAN, row,
+                                         &scratch->arena, &extras, &count, error);
+  for (uint32_t i = 0; status == TK_OK && i < count && !*has; i++) {
+    const struct tk_text found = extras[i].attribute.key;
+    *has = found.size == key.size && memcmp(found.data, key.data, key.size) == 0;
+  }
+  return status;
+}
+
 /* A span that has the key with several types: the first in the order received counts. */
 static enum tk_status find_first_value(struct spans_segment *segment, struct tk_text key,
                                        uint32_t row, struct spans_scratch *scratch,
@@ -388,6 +407,12 @@ static enum tk_status set_attribute_value(struct spans_segment *segment,
   const struct spans_part *found = NULL;
 
   value->type = TK_SQL_NULL;
+  if (attribute->may_be_unnamed) {
+    bool has = false;
+    enum tk_status status = has_extra(segment, attribute->key, row, scratch, &has, error);
+    if (status != TK_OK) return status;
+    if (has) return find_first_value(segment, attribute->key, row, scratch, value, error);
+  }
   for (uint32_t i = 0; i < attribute->part_count; i++) {
     if (attribute->parts[i].value_index[row] == UINT32_MAX) continue;
     if (found) return find_first_value(segment, attribute->key, row, scratch, value, error);
@@ -469,7 +494,8 @@ static enum tk_status set_resolved(struct spans_segment *segment, struct spans_b
   }
   value->type = TK_SQL_NULL;
   for (uint32_t i = 0; i < binding->attribute_count && value->type == TK_SQL_NULL; i++) {
-    if (binding->attributes[i].part_count == 0) continue;
+    const struct spans_attribute *attribute = &binding->attributes[i];
+    if (attribute->part_count == 0 && !attribute->may_be_unnamed) continue;
     status = set_attribute_value(segment, &binding->attributes[i], row, scratch, value, error);
     if (status != TK_OK) return status;
   }

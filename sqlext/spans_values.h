@@ -22,7 +22,8 @@ struct spans_part {
 struct spans_attribute {
   struct tk_text key;
   struct spans_part *parts;
-  uint32_t part_count; /* 0: no span of the segment has it */
+  uint32_t part_count; /* 0: no span of the segment has it, unless */
+  bool may_be_unnamed; /* spans can have it without there being a column */
 };
 
 /** A column of `spans` bound to a segment: what its values are read from. */

@@ -9,6 +9,8 @@
 #include "store/value_codec.h"
 #include "tracekeep/scan.h"
 
+enum { NAMED_KEYS = 16384 };
+
 /* ---- values ---- */
 
 enum tk_status tk_row_ints(struct tk_reader *reader, const struct tk_segment *segment,
@@ -609,6 +611,44 @@ int tk_reader_table_disconnect(sqlite3_vtab *vtab) {
 }
 
 /* ---- arrays ---- */
+
+bool tk_has_unnamed_keys(const struct tk_segment *segment, enum tk_attribute_scope scope) {
+  static const enum tk_column_number extras[] = {TK_COL_EXTRA, TK_COL_EVENT_EXTRA,
+                                                 TK_COL_LINK_EXTRA};
+  return segment->column_count >= NAMED_KEYS && segment->fixed[extras[scope]] != TK_NO_COLUMN;
+}
+
+enum tk_status tk_read_extras(struct tk_reader *reader, const struct tk_segment *segment,
+                              enum tk_attribute_scope scope, uint32_t item, struct tk_arena *arena,
+                              struct tk_extra **extras_out, uint32_t *count_out,
+                              struct tk_error *error) {
+  static const enum tk_column_number numbers[][2] = {{TK_COL_EXTRA_ROW, TK_COL_EXTRA},
+                                                     {TK_COL_EVENT_EXTRA_ROW, TK_COL_EVENT_EXTRA},
+                                                     {TK_COL_LINK_EXTRA_ROW, TK_COL_LINK_EXTRA}};
+  const uint32_t index = segment->fixed[numbers[scope][0]];
+  const struct tk_column *items;
+  struct tk_text text;
+
+  *count_out = 0;
+  if (index == TK_NO_COLUMN) return TK_OK;
+  const uint32_t count = segment->columns[index].value_count;
+  enum tk_status status = tk_reader_values(reader, segment, index, 0, count, &items, error);
+  if (status != TK_OK) return status;
+  uint32_t begin = 0, end = count;
+  while (begin < end) {
+    const uint32_t middle = begin + (end - begin) / 2;
+    if (tk_ints_at(items->ints, middle) < item) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  if (begin == count || tk_ints_at(items->ints, begin) != item) return TK_OK;
+  status = tk_text_value(reader, segment, numbers[scope][1], begin, &text, error);
+  if (status != TK_OK) return status;
+  return tk_extras_decode((const uint8_t *)text.data, text.size, arena, extras_out, count_out,
+                          error);
+}
 
 bool tk_grow_zeroed(void *array, uint32_t *capacity, uint32_t count, size_t size) {
   void *old, *larger;

@@ -8,6 +8,7 @@
 #include "store/predicate.h"
 #include "store/segment.h"
 #include "store/sqlite_api.h"
+#include "store/value_codec.h"
 
 /** The per-row INT column `number` for the rows of `granule` (or TK_ALL), indexed by row. */
 enum tk_status tk_row_ints(struct tk_reader *reader, const struct tk_segment *segment,
@@ -182,6 +183,18 @@ struct tk_reader_table {
 int tk_reader_table_connect(sqlite3 *db, const char *declaration, int argc, const char *const *argv,
                             sqlite3_vtab **vtab_out, char **message_out);
 int tk_reader_table_disconnect(sqlite3_vtab *vtab);
+
+/* ---- attributes without a column ---- */
+
+/** A writer names 16,384 keys of a segment in each scope: of more, the further ones are in the
+ * extras of their items only. True if that may be so here. */
+bool tk_has_unnamed_keys(const struct tk_segment *segment, enum tk_attribute_scope scope);
+
+/** The extras of an item (span, event, link), in `arena`; none: *count_out is 0. */
+enum tk_status tk_read_extras(struct tk_reader *reader, const struct tk_segment *segment,
+                              enum tk_attribute_scope scope, uint32_t item, struct tk_arena *arena,
+                              struct tk_extra **extras_out, uint32_t *count_out,
+                              struct tk_error *error);
 
 /* ---- arrays ---- */
 
