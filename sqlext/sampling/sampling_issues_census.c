@@ -9,12 +9,14 @@
  * 100. Where nothing was stated, the ratio samplers of SDKs show in their scores: of n uniform ones
  * all would be below m with probability m^n only. A score whose greatest is m, with m^n below
  * 10^-9, and that is uniform in [0, m], tells the SDK and its ratio; what is uniform in none and
- * not in [0, 1) either was made by no random generator. */
+ * not in [0, 1) either was made by no random generator. Where a probability was stated (Jaeger,
+ * Datadog), the ratio that shows must be that. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sqlext/sampling/decision_decoders.h"
+#include "sqlext/sampling/hash_functions.h"
 #include "sqlext/sampling/sampler_math.h"
 #include "sqlext/sampling/sampling_issues.h"
 #include "sqlext/vtab_support.h"
@@ -31,13 +33,13 @@ struct policy {
 };
 
 /* What is known of a trace's sampling. */
-enum stated { STATED_NOTHING, STATED_THRESHOLD, STATED_OTHERWISE };
+enum stated { STATED_NOTHING, STATED_OTHERWISE, STATED_PROBABILITY, STATED_THRESHOLD };
 
 struct trace_sample {
   uint8_t id[16];
   uint32_t service;
   uint8_t stated;
-  double position; /* STATED_THRESHOLD: where R is in [T, 2^56) */
+  double number; /* STATED_THRESHOLD: where R is in [T, 2^56); STATED_PROBABILITY: that */
 };
 
 struct tk_sampling_census {
@@ -136,12 +138,17 @@ static void read_stated(const struct tk_decision_list *list, struct trace_sample
       trace->stated = STATED_OTHERWISE;
       if (decision->consistent == 0) return; /* an issue of its own */
       trace->stated = STATED_THRESHOLD;
-      trace->position = (double)((uint64_t)decision->randomness - threshold) /
-                        (double)(TK_SAMPLING_RANGE - threshold);
+      trace->number = (double)((uint64_t)decision->randomness - threshold) /
+                      (double)(TK_SAMPLING_RANGE - threshold);
       return;
     }
-    if (decision->adjusted_count >= 0 || decision->is_forced ||
-        decision->source == TK_SOURCE_TAIL || decision->source == TK_SOURCE_HONEYCOMB) {
+    const bool is_ratio = decision->rank == TK_RANK_DATADOG || decision->rank == TK_RANK_JAEGER ||
+                          decision->rank == TK_RANK_PROBABILITY;
+    if (is_ratio && trace->stated == STATED_NOTHING) {
+      trace->stated = STATED_PROBABILITY;
+      trace->number = decision->probability;
+    } else if (decision->adjusted_count >= 0 || decision->is_forced ||
+               decision->source == TK_SOURCE_TAIL || decision->source == TK_SOURCE_HONEYCOMB) {
       trace->stated = STATED_OTHERWISE;
     }
   }
@@ -270,10 +277,10 @@ static struct tk_sampling_issue *add_issue(struct tk_sampling_issue_list *list,
 }
 
 static void check_stated(struct tk_sampling_issue_list *list, struct tk_text service,
-                         double *positions, uint32_t count) {
+                         double *numbers, uint32_t count) {
   if (count < LEAST_TRACES) return;
-  qsort(positions, count, sizeof *positions, compare_doubles);
-  const double found = distance(positions, count, 1);
+  qsort(numbers, count, sizeof *numbers, compare_doubles);
+  const double found = distance(numbers, count, 1);
   if (found < critical(count)) return;
   struct tk_sampling_issue *issue =
       add_issue(list, TK_ISSUE_DISTRIBUTION, service,
@@ -286,59 +293,113 @@ static void check_stated(struct tk_sampling_issue_list *list, struct tk_text ser
                             (unsigned)count, found, critical(count), SIGNIFICANCE);
 }
 
-/* What an SDK compares with its ratio; the last is what samplers that keep high randomness do. */
-enum score { SCORE_GO, SCORE_GO_OLD, SCORE_JAVA, SCORE_JS, SCORE_CONSISTENT, SCORE_COUNT };
+/* What samplers compare with their ratio: those of SDKs, Jaeger's clients, Datadog's agents; and
+ * what those do that keep high randomness. */
+enum score {
+  SCORE_GO,
+  SCORE_GO_OLD,
+  SCORE_JAVA,
+  SCORE_JS,
+  SCORE_JAEGER,
+  SCORE_DATADOG,
+  SCORE_CONSISTENT,
+  SCORE_COUNT
+};
 
 static const char *const score_names[SCORE_COUNT] = {
-    "go, rust or python", "go before 1.12", "java or dotnet", "js", "consistent probability"};
+    "go, rust or python", "go before 1.12", "java or dotnet",        "js",
+    "jaeger client",      "datadog",        "consistent probability"};
 
 /* In [0, 1]. */
 static double score_of(enum score kind, const uint8_t id[16]) {
   static const enum tk_sdk sdks[] = {TK_SDK_GO, TK_SDK_GO_OLD, TK_SDK_JAVA, TK_SDK_JS};
+  const uint64_t low = tk_big_endian_64(id + 8);
+  if (kind == SCORE_JAEGER) return (double)(low & INT64_MAX) / 0x1p63;
+  if (kind == SCORE_DATADOG) return (double)tk_knuth_hash(low) / 0x1p64;
   if (kind != SCORE_CONSISTENT) return tk_sdk_score(sdks[kind], id);
   return 1 - (double)(tk_trace_randomness(id) + 1) / (double)TK_SAMPLING_RANGE;
 }
 
-/* True: this kind of sampler explains which ids are there. */
-static bool check_score(struct tk_sampling_issue_list *list, struct tk_text service,
-                        enum score kind, double *scores, uint32_t count) {
-  qsort(scores, count, sizeof *scores, compare_doubles);
-  const double top = scores[count - 1];
-  if (!(top > LEAST_RATIO) || count * log(top) > log(SAMPLER_SIGNIFICANCE)) return false;
-  const double found = distance(scores, count, top);
-  if (found >= critical(count)) return false;
-  const double ratio = top * (count + 1.0) / count;
-  struct tk_sampling_issue *issue = tk_sampling_issue_add(
-      list, TK_ISSUE_RATIO_SAMPLER,
-      "trace ids look sampled by %s with a ratio of about %.4g, which no span says (%u traces)",
-      score_names[kind], ratio, (unsigned)count);
-  if (issue && service.size > 0) issue->service = service;
-  tk_sampling_issue_context(list, issue,
-                            "{\"sampler\":\"%s\",\"ratio\":%.6g,\"traces\":%u,"
-                            "\"distance\":%.6g}",
-                            score_names[kind], ratio, (unsigned)count, found);
-  return true;
+/* A sampler that explains which ids are there. */
+struct explanation {
+  enum score kind;
+  double ratio, top, distance;
+};
+
+/* False: none does. Then `scores` are sorted, of the last kind: the randomness. */
+static bool explain(const struct trace_sample *const *traces, uint32_t count, double *scores,
+                    struct explanation *found) {
+  for (int kind = 0; kind < SCORE_COUNT; kind++) {
+    for (uint32_t i = 0; i < count; i++) {
+      scores[i] = score_of((enum score)kind, traces[i]->id);
+    }
+    qsort(scores, count, sizeof *scores, compare_doubles);
+    const double top = scores[count - 1];
+    if (!(top > LEAST_RATIO) || count * log(top) > log(SAMPLER_SIGNIFICANCE)) continue;
+    *found = (struct explanation){(enum score)kind, top * (count + 1.0) / count, top,
+                                  distance(scores, count, top)};
+    if (found->distance < critical(count)) return true;
+  }
+  return false;
 }
 
 static void check_unstated(struct tk_sampling_issue_list *list, struct tk_text service,
                            const struct trace_sample *const *traces, uint32_t count,
                            double *scores) {
+  struct tk_sampling_issue *issue;
+  struct explanation found;
   if (count < LEAST_TRACES) return;
-  for (int kind = 0; kind < SCORE_COUNT; kind++) {
-    for (uint32_t i = 0; i < count; i++) {
-      scores[i] = score_of((enum score)kind, traces[i]->id);
-    }
-    if (check_score(list, service, (enum score)kind, scores, count)) return;
+  if (explain(traces, count, scores, &found)) {
+    issue = tk_sampling_issue_add(
+        list, TK_ISSUE_RATIO_SAMPLER,
+        "trace ids look sampled by %s with a ratio of about %.4g, which no span says (%u traces)",
+        score_names[found.kind], found.ratio, (unsigned)count);
+    if (issue && service.size > 0) issue->service = service;
+    tk_sampling_issue_context(list, issue,
+                              "{\"sampler\":\"%s\",\"ratio\":%.6g,\"traces\":%u,"
+                              "\"distance\":%.6g}",
+                              score_names[found.kind], found.ratio, (unsigned)count,
+                              found.distance);
+    return;
   }
-  const double found = distance(scores, count, 1); /* of the last: the randomness */
-  if (found < critical(count)) return;
-  struct tk_sampling_issue *issue = add_issue(
-      list, TK_ISSUE_DISTRIBUTION, service,
-      "expected random trace ids: thresholds and ratios mean nothing with these", count, found);
+  found.distance = distance(scores, count, 1);
+  if (found.distance < critical(count)) return;
+  issue = add_issue(list, TK_ISSUE_DISTRIBUTION, service,
+                    "expected random trace ids: thresholds and ratios mean nothing with these",
+                    count, found.distance);
   tk_sampling_issue_context(list, issue,
                             "{\"traces\":%u,\"distance\":%.6g,\"critical\":%.6g,"
                             "\"significance\":%.3g}",
-                            (unsigned)count, found, critical(count), SIGNIFICANCE);
+                            (unsigned)count, found.distance, critical(count), SIGNIFICANCE);
+}
+
+/* Where the ids show a ratio, it has to be the one that is stated. (Where they show none, the
+ * sampler may have thrown dice.) Of services that state one probability all the time. */
+static void check_probability(struct tk_sampling_issue_list *list, struct tk_text service,
+                              const struct trace_sample *const *traces, uint32_t count,
+                              double *scores) {
+  struct explanation found;
+  if (count < LEAST_TRACES) return;
+  const double stated = traces[0]->number;
+  for (uint32_t i = 1; i < count; i++) {
+    if (fabs(traces[i]->number - stated) > 1e-9) return;
+  }
+  if (!explain(traces, count, scores, &found)) return;
+  if (found.top <= stated * (1 + 1e-9) && count * log(found.top / stated) > log(SIGNIFICANCE)) {
+    return;
+  }
+  struct tk_sampling_issue *issue =
+      tk_sampling_issue_add(list, TK_ISSUE_DISTRIBUTION,
+                            "expected a probability of %.4g, as stated; trace ids look sampled by "
+                            "%s with a ratio of about "
+                            "%.4g (%u traces)",
+                            stated, score_names[found.kind], found.ratio, (unsigned)count);
+  if (issue && service.size > 0) issue->service = service;
+  tk_sampling_issue_context(list, issue,
+                            "{\"stated\":%.6g,\"sampler\":\"%s\",\"ratio\":%.6g,\"traces\":%u,"
+                            "\"significance\":%.3g}",
+                            stated, score_names[found.kind], found.ratio, (unsigned)count,
+                            SIGNIFICANCE);
 }
 
 /* A trace in several segments counts once: with what was stated, if anything was. */
@@ -392,30 +453,37 @@ static int compare_services(const void *left, const void *right) {
 /* Traces [begin, end), which are of one service. */
 static void check_service(const struct tk_sampling_census *census,
                           struct tk_sampling_issue_list *list, uint32_t begin, uint32_t end,
-                          double *positions, const struct trace_sample **unstated) {
+                          double *numbers, const struct trace_sample **samples) {
   const struct tk_text service = census->services[census->traces[begin].service];
-  uint32_t stated_count = 0, unstated_count = 0;
+  uint32_t count = 0;
   for (uint32_t i = begin; i < end; i++) {
-    const struct trace_sample *trace = &census->traces[i];
-    if (trace->stated == STATED_THRESHOLD) positions[stated_count++] = trace->position;
-    if (trace->stated == STATED_NOTHING) unstated[unstated_count++] = trace;
+    if (census->traces[i].stated == STATED_THRESHOLD) numbers[count++] = census->traces[i].number;
   }
-  check_stated(list, service, positions, stated_count);
-  check_unstated(list, service, unstated, unstated_count, positions);
+  check_stated(list, service, numbers, count);
+  count = 0;
+  for (uint32_t i = begin; i < end; i++) {
+    if (census->traces[i].stated == STATED_NOTHING) samples[count++] = &census->traces[i];
+  }
+  check_unstated(list, service, samples, count, numbers);
+  count = 0;
+  for (uint32_t i = begin; i < end; i++) {
+    if (census->traces[i].stated == STATED_PROBABILITY) samples[count++] = &census->traces[i];
+  }
+  check_probability(list, service, samples, count, numbers);
 }
 
 enum tk_status tk_sampling_census_issues(struct tk_sampling_census *census,
                                          struct tk_sampling_issue_list *list,
                                          struct tk_error *error) {
-  double *positions;
-  const struct trace_sample **unstated;
+  double *numbers;
+  const struct trace_sample **samples;
 
   add_policies(census, list);
   drop_duplicates(census);
   const uint64_t count = (uint64_t)census->trace_count + 1;
-  positions = sqlite3_malloc64(count * sizeof *positions);
-  unstated = sqlite3_malloc64(count * sizeof *unstated);
-  if (!positions || !unstated) list->failed = true;
+  numbers = sqlite3_malloc64(count * sizeof *numbers);
+  samples = sqlite3_malloc64(count * sizeof *samples);
+  if (!numbers || !samples) list->failed = true;
   if (census->trace_count > 1) {
     qsort(census->traces, census->trace_count, sizeof *census->traces, compare_services);
   }
@@ -425,10 +493,10 @@ enum tk_status tk_sampling_census_issues(struct tk_sampling_census *census,
            census->traces[end].service == census->traces[begin].service) {
       end++;
     }
-    check_service(census, list, begin, end, positions, unstated);
+    check_service(census, list, begin, end, numbers, samples);
     begin = end;
   }
-  sqlite3_free(positions);
-  sqlite3_free(unstated);
+  sqlite3_free(numbers);
+  sqlite3_free(samples);
   return list->failed ? tk_nomem(error) : TK_OK;
 }

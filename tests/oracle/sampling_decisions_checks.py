@@ -32,7 +32,7 @@ def words(number):
     return value
 
 
-# service -> (which ids are kept, tracestate of one, the issue that is expected, what its context must hold)
+# service -> (which ids are kept, tracestate or attributes of one, the issue that is expected, what its context must hold)
 SERVICES = {
     "everything": (lambda n: True, lambda n: "", None, None),
     "consistent": (lambda n: n % RANGE >= 0xC0000000000000, lambda n: "ot=th:c", None, None),
@@ -46,6 +46,15 @@ SERVICES = {
     "old go": (lambda n: n >> 65 < int(0.2 * 2 ** 63), lambda n: "", "sampling.ratio_sampler", ("go before 1.12", 0.2)),
     "java": (lambda n: abs(signed(low(n))) < int(0.25 * (2 ** 63 - 1)), lambda n: "", "sampling.ratio_sampler", ("java or dotnet", 0.25)),
     "js": (lambda n: words(n) < int(0.05 * 0xFFFFFFFF), lambda n: "", "sampling.ratio_sampler", ("js", 0.05)),
+    "jaeger, as said": (lambda n: (low(n) & (1 << 63) - 1) <= 0.1 * 2 ** 63, lambda n: {"sampler.type": "probabilistic", "sampler.param": 0.1},
+                        None, None),
+    "jaeger, half of it": (lambda n: (low(n) & (1 << 63) - 1) <= 0.1 * 2 ** 63,
+                           lambda n: {"sampler.type": "probabilistic", "sampler.param": 0.2}, "sampling.distribution", ("jaeger client", 0.1)),
+    "datadog, as said": (lambda n: low(n) * 1111111111111111111 % 2 ** 64 <= 0.1 * 2 ** 64,
+                         lambda n: {"_sampling_priority_v1": 1, "_dd.agent_psr": 0.1}, None, None),
+    "datadog, more": (lambda n: low(n) * 1111111111111111111 % 2 ** 64 <= 0.2 * 2 ** 64,
+                      lambda n: {"_sampling_priority_v1": 1, "_dd.agent_psr": 0.1}, "sampling.distribution", ("datadog", 0.2)),
+    "dice": (lambda n: True, lambda n: {"sampling.probability": 0.1}, None, None),
     "counted": (None, lambda n: "", "sampling.distribution", None),
 }
 
@@ -64,7 +73,9 @@ def ids_of(rng, keep):
 def line_of(number, service, state, start):
     span = {"traceId": f"{number:032x}", "spanId": f"{low(number) or 1:016x}", "name": "op", "kind": 2, "startTimeUnixNano": str(start),
             "endTimeUnixNano": str(start + 1000)}
-    if state:
+    if isinstance(state, dict):
+        span["attributes"] = [{"key": key, "value": {"stringValue": str(value)}} for key, value in state.items()]
+    elif state:
         span["traceState"] = state
     return json.dumps({"resourceSpans": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
                                           "scopeSpans": [{"spans": [span]}]}]}) + "\n"
