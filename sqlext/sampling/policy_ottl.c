@@ -17,7 +17,7 @@
 #include "store/sqlite_api.h"
 #include "tracekeep/json.h"
 
-enum { DEPTH_LIMIT = 64, NODE_LIMIT = 2000, SIZE_LIMIT = 16384, ARGUMENTS = 4, WORD_LIMIT = 64 };
+enum { DEPTH_LIMIT = 64, NODE_LIMIT = 1000, SIZE_LIMIT = 16384, ARGUMENTS = 4, WORD_LIMIT = 64 };
 
 struct parser {
   struct tk_text text;

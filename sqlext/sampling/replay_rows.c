@@ -698,6 +698,11 @@ static enum tk_status ask_leaf(struct tk_replay_segment *segment, uint32_t numbe
     default:
       break;
   }
+  if (status == TK_UNSUPPORTED) { /* an expression that takes too long: say whose */
+    const struct tk_error inner = *error;
+    return tk_fail(error, status, "%s '%.*s': %s", tk_sampling_type_name(leaf->policy->type),
+                   (int)leaf->policy->name.size, leaf->policy->name.data, inner.message);
+  }
   if (status != TK_OK) return status;
   if (matches) facts->hits[number / 64] |= UINT64_C(1) << (number % 64);
   if (truth == TK_ERROR) facts->errors[number / 64] |= UINT64_C(1) << (number % 64);

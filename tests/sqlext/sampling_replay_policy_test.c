@@ -288,7 +288,7 @@ static void depth_and_size_are_bounded(void) {
   CHECK(strstr(error.message, "nested more than") != NULL);
   for (int i = 0; i < SIZE; i += 2) memcpy(deep + i, "1+", 2);
   CHECK(tk_ottl_parse(text(deep), TK_OTTL_SPAN, &pool, &expression, &error) == TK_UNSUPPORTED);
-  CHECK(strstr(error.message, "more than 2000 parts") != NULL);
+  CHECK(strstr(error.message, "more than 1000 parts") != NULL);
   tk_expression_pool_reset(&pool);
 }
 
