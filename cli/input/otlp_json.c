@@ -92,8 +92,10 @@ static struct tk_link parse_link(struct tk_otlp_json_parser *parser) {
   }
   link.residual = tk_otlp_json_take_residual(parser, &residual);
   if (parser->json.expected) return link;
-  const struct tk_id_reading trace_reading = {trace, tk_trace_id_read(trace, link.trace_id)};
-  const struct tk_id_reading span_reading = {span, tk_span_id_read(span, link.span_id)};
+  const struct tk_id_reading trace_reading = {.text = trace,
+                                              .form = tk_trace_id_read(trace, link.trace_id)};
+  const struct tk_id_reading span_reading = {.text = span,
+                                             .form = tk_span_id_read(span, link.span_id)};
   tk_repair_link(parser->builder, &link, trace_reading, span_reading);
   return link;
 }
@@ -221,9 +223,9 @@ static void parse_span(struct tk_otlp_json_parser *parser, const struct tk_resou
   const struct tk_text raw = {begin, (uint32_t)(parser->json.at - begin)};
   span.residual = tk_otlp_json_take_residual(parser, &residual);
   const struct tk_span_ids readings = {
-      .trace = {ids.trace, tk_trace_id_read(ids.trace, span.trace_id)},
-      .span = {ids.span, tk_span_id_read(ids.span, span.span_id)},
-      .parent = {ids.parent, tk_span_id_read(ids.parent, span.parent_span_id)},
+      .trace = {.text = ids.trace, .form = tk_trace_id_read(ids.trace, span.trace_id)},
+      .span = {.text = ids.span, .form = tk_span_id_read(ids.span, span.span_id)},
+      .parent = {.text = ids.parent, .form = tk_span_id_read(ids.parent, span.parent_span_id)},
   };
   tk_repair_span(parser->builder, &span, &readings, raw);
   struct tk_span *item = tk_builder_push(parser->builder, &parser->builder->spans, sizeof span);

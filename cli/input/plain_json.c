@@ -682,9 +682,9 @@ struct tk_residual tk_take_residual(struct tk_batch_builder *builder, uint32_t b
 void tk_plain_read_ids(const struct tk_plain_ids *ids, struct tk_span *span,
                        struct tk_span_ids *readings) {
   *readings = (struct tk_span_ids){
-      .trace = {ids->trace, tk_trace_id_read(ids->trace, span->trace_id)},
-      .span = {ids->span, tk_span_id_read(ids->span, span->span_id)},
-      .parent = {ids->parent, tk_span_id_read(ids->parent, span->parent_span_id)},
+      .trace = {.text = ids->trace, .form = tk_trace_id_read(ids->trace, span->trace_id)},
+      .span = {.text = ids->span, .form = tk_span_id_read(ids->span, span->span_id)},
+      .parent = {.text = ids->parent, .form = tk_span_id_read(ids->parent, span->parent_span_id)},
   };
 }
 
@@ -703,8 +703,10 @@ void tk_plain_add_span(struct tk_plain *plain, struct tk_span *span,
 
 void tk_plain_link_ids(struct tk_plain *plain, struct tk_link *link, struct tk_text trace,
                        struct tk_text span) {
-  const struct tk_id_reading trace_reading = {trace, tk_trace_id_read(trace, link->trace_id)};
-  const struct tk_id_reading span_reading = {span, tk_span_id_read(span, link->span_id)};
+  const struct tk_id_reading trace_reading = {.text = trace,
+                                              .form = tk_trace_id_read(trace, link->trace_id)};
+  const struct tk_id_reading span_reading = {.text = span,
+                                             .form = tk_span_id_read(span, link->span_id)};
   tk_repair_link(plain->builder, link, trace_reading, span_reading);
 }
 

@@ -63,25 +63,26 @@ static struct tk_text write_hex(struct tk_batch_builder *builder, struct tk_text
 /* The text that stands for an id whose number of bytes is wrong. */
 static struct tk_id_reading read_odd_bytes(struct tk_batch_builder *builder, struct tk_text bytes) {
   char digits[32];
-  if (bytes.size == 0) return (struct tk_id_reading){{"", 0}, 0};
+  if (bytes.size == 0) return (struct tk_id_reading){.text = {"", 0}};
   if ((bytes.size == 24 || bytes.size == 12) && undo_base64(bytes, digits)) {
-    return (struct tk_id_reading){tk_builder_copy(builder, digits, bytes.size / 3 * 4),
-                                  TK_ID_HEX_AS_BASE64};
+    return (struct tk_id_reading){.text = tk_builder_copy(builder, digits, bytes.size / 3 * 4),
+                                  .form = TK_ID_HEX_AS_BASE64};
   }
   if (bytes.size != 8 && is_printable(bytes)) {
-    return (struct tk_id_reading){tk_builder_copy(builder, bytes.data, bytes.size), 0};
+    return (struct tk_id_reading){.text = tk_builder_copy(builder, bytes.data, bytes.size)};
   }
-  return (struct tk_id_reading){write_hex(builder, bytes), 0};
+  return (struct tk_id_reading){.text = write_hex(builder, bytes)};
 }
 
 struct tk_id_reading tk_read_trace_id_bytes(struct tk_batch_builder *builder, struct tk_text bytes,
                                             uint8_t id[16]) {
   if (bytes.size == 16) {
     memcpy(id, bytes.data, 16);
-    return (struct tk_id_reading){bytes, is_zero(id, 16) ? TK_ID_ZERO : 0};
+    return (struct tk_id_reading){.text = bytes, .form = is_zero(id, 16) ? TK_ID_ZERO : 0};
   }
   struct tk_id_reading reading = read_odd_bytes(builder, bytes);
   reading.form |= tk_trace_id_read(reading.text, id);
+  reading.bytes = bytes;
   return reading;
 }
 
@@ -89,10 +90,11 @@ struct tk_id_reading tk_read_span_id_bytes(struct tk_batch_builder *builder, str
                                            uint8_t id[8]) {
   if (bytes.size == 8) {
     memcpy(id, bytes.data, 8);
-    return (struct tk_id_reading){bytes, is_zero(id, 8) ? TK_ID_ZERO : 0};
+    return (struct tk_id_reading){.text = bytes, .form = is_zero(id, 8) ? TK_ID_ZERO : 0};
   }
   struct tk_id_reading reading = read_odd_bytes(builder, bytes);
   reading.form |= tk_span_id_read(reading.text, id);
+  reading.bytes = bytes;
   return reading;
 }
 
@@ -250,26 +252,29 @@ static void make_up_ids(const struct tk_batch_builder *builder, struct tk_span *
 
 /* ---- ids that are text ---- */
 
-/* Adds the text to what is kept of the message: as OTLP's own member, or as its own field where
- * fields are kept already. */
-static void keep_text(struct tk_batch_builder *builder, struct tk_residual *residual,
-                      const char *member, uint32_t field, struct tk_text text) {
+/* Adds an id that is text to what is kept of the message, as OTLP's own member; or bytes of the
+ * wrong length as its own field. */
+static void keep_id(struct tk_batch_builder *builder, struct tk_residual *residual,
+                    const char *member, uint32_t field, const struct tk_id_reading *reading) {
   struct tk_stack *stack = &builder->residual;
   const uint32_t begin = stack->count;
+  const bool as_field = residual->format == TK_RESIDUAL_PROTOBUF || reading->bytes.size > 0;
   tk_builder_push_bytes(builder, residual->data, residual->size);
-  if (residual->format == TK_RESIDUAL_PROTOBUF) {
-    tk_builder_push_field(builder, field, text.data, text.size);
+  if (as_field && reading->bytes.size > 0) {
+    tk_builder_push_field(builder, field, reading->bytes.data, reading->bytes.size);
+  } else if (as_field) {
+    tk_builder_push_field(builder, field, reading->text.data, reading->text.size);
   } else {
     if (residual->size > 0) tk_builder_push_bytes(builder, ",", 1);
     tk_builder_push_bytes(builder, "\"", 1);
     tk_builder_push_bytes(builder, member, strlen(member));
     tk_builder_push_bytes(builder, "\":", 2);
-    tk_builder_push_json_string(builder, text);
-    residual->format = TK_RESIDUAL_JSON;
+    tk_builder_push_json_string(builder, reading->text);
   }
   const uint32_t size = stack->count - begin;
   residual->data = tk_builder_take(builder, stack, begin, 1);
   residual->size = residual->data ? size : 0;
+  residual->format = as_field ? TK_RESIDUAL_PROTOBUF : TK_RESIDUAL_JSON;
 }
 
 static void set_issue_ids(struct tk_issue *issue, const struct tk_span *span) {
@@ -307,10 +312,11 @@ static void resolve_span_id(struct tk_batch_builder *builder, struct tk_span *sp
   } else if (form & TK_ID_TEXT) {
     /* Made from the text alone, so that parent ids and links of the same text still meet it. */
     span->presence |= TK_SPAN_SYNTHETIC_SPAN_ID;
-    keep_text(builder, &span->residual, "spanId", 2, text);
-    tk_builder_issue(builder, TK_RULE_SPAN_ID_LENGTH, text,
-                     "expected a span id of 16 hexadecimal digits, found `%.*s`; kept under its hash",
-                     (int)(text.size < 40 ? text.size : 40), text.data);
+    keep_id(builder, &span->residual, "spanId", 2, &reading);
+    tk_builder_issue(
+        builder, TK_RULE_SPAN_ID_LENGTH, text,
+        "expected a span id of 16 hexadecimal digits, found `%.*s`; kept under its hash",
+        (int)(text.size < 40 ? text.size : 40), text.data);
   } else if (form) {
     report_id_form(builder, text, form, TK_RULE_SPAN_ID_LENGTH);
   }
@@ -327,10 +333,11 @@ static void resolve_parent_id(struct tk_batch_builder *builder, struct tk_span *
   }
   span->presence |= TK_SPAN_HAS_PARENT;
   if (form & TK_ID_TEXT) {
-    keep_text(builder, &span->residual, "parentSpanId", 4, text);
-    tk_builder_issue(builder, TK_RULE_PARENT_ID_LENGTH, text,
-                     "expected a span id of 16 hexadecimal digits, found `%.*s`; kept under its hash",
-                     (int)(text.size < 40 ? text.size : 40), text.data);
+    keep_id(builder, &span->residual, "parentSpanId", 4, &reading);
+    tk_builder_issue(
+        builder, TK_RULE_PARENT_ID_LENGTH, text,
+        "expected a span id of 16 hexadecimal digits, found `%.*s`; kept under its hash",
+        (int)(text.size < 40 ? text.size : 40), text.data);
   } else if (form) {
     report_id_form(builder, text, form, TK_RULE_PARENT_ID_LENGTH);
   }
@@ -406,12 +413,12 @@ void tk_repair_link(struct tk_batch_builder *builder, struct tk_link *link,
                      "a link without a trace id or span id; kept with zeros");
   }
   if (trace.form & TK_ID_TEXT) {
-    keep_text(builder, &link->residual, "traceId", 1, trace.text);
+    keep_id(builder, &link->residual, "traceId", 1, &trace);
     tk_builder_issue(builder, TK_RULE_TRACE_ID_TEXT, trace.text,
                      "a link's trace id is neither hexadecimal nor base64; kept under its hash");
   }
   if (span.form & TK_ID_TEXT) {
-    keep_text(builder, &link->residual, "spanId", 2, span.text);
+    keep_id(builder, &link->residual, "spanId", 2, &span);
     tk_builder_issue(builder, TK_RULE_SPAN_ID_LENGTH, span.text,
                      "a link's span id is not 16 hexadecimal digits; kept under its hash");
   }

@@ -8,8 +8,9 @@
 
 /** How an id was read. */
 struct tk_id_reading {
-  struct tk_text text; /**< as found, or as its hexadecimal digits where it was bytes */
-  uint32_t form;       /**< bits of enum tk_id_form */
+  struct tk_text text;  /**< as found, or as its hexadecimal digits where it was bytes */
+  uint32_t form;        /**< bits of enum tk_id_form */
+  struct tk_text bytes; /**< that it was; empty: it was text */
 };
 
 struct tk_span_ids {

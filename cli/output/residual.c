@@ -600,9 +600,13 @@ static bool decode_fields(struct tk_text_buffer *out, struct tk_text value) {
     return false;
   }
   const int64_t size = tk_base64_decode(value.data + 1, value.size - 2, bytes);
-  if (size > 0) tk_text_buffer_append(out, bytes, (size_t)size);
+  struct tk_text rest = {(const char *)bytes, size > 0 ? (uint32_t)size : 0};
+  struct field field;
+  bool good = size > 0;
+  while (good && next_field(&rest, &field)) good = field.number > 0;
+  if (good) tk_text_buffer_append(out, bytes, (size_t)size);
   sqlite3_free(bytes);
-  return size > 0;
+  return good;
 }
 
 /* A member that protobuf has fields for; false: it has none. */

@@ -194,6 +194,18 @@ def any_order_and_unknown_fields_come_back(folder):
         compare(f'seed {seed}, by JSON', before, pb.spans_of(export(folder / 'b.db')))
 
 
+def ids_of_the_wrong_length_come_back(folder):
+    rng = random.Random(7)
+    for seed in range(40):
+        odd = lambda: rng.choice([b'abc', b'a text id', rng.randbytes(5) + b'\0', rng.randbytes(20)])
+        links = [b(13, b(1, odd()) + b(2, odd()) + b(3, 's')), b(13, b(1, bytes(15) + b'\1') + b(2, odd()) + v(99, 1))]
+        span = b(1, bytes(15) + b'\7') + b(2, odd() if seed % 2 else rng.randbytes(7) + b'\1') + b(4, odd()) + b(5, 'n') + f64(7, 1_795_000_000_000_000_000) + b''.join(maybe(rng, *links)) + (v(99, 3) if seed % 3 else b'')
+        data = b(1, b(2, b(2, span)))
+        (folder / 'in.pb').write_bytes(data)
+        ingest(folder / 'a.db', folder / 'in.pb')
+        compare(f'seed {seed}', pb.spans_of(data), pb.spans_of(export(folder / 'a.db')))
+
+
 # ---- JSON to protobuf ----
 
 def json_says_what_protobuf_says(folder):
@@ -351,5 +363,5 @@ if __name__ == '__main__':
     if not pb.available():
         print('1..0 # SKIP protoc is not installed')
     else:
-        run_tests([every_field_comes_back, any_order_and_unknown_fields_come_back, json_says_what_protobuf_says, what_protobuf_cannot_hold_is_counted, spans_are_the_same_however_they_came, the_sample_dumps_give_one_store,
+        run_tests([every_field_comes_back, any_order_and_unknown_fields_come_back, ids_of_the_wrong_length_come_back, json_says_what_protobuf_says, what_protobuf_cannot_hold_is_counted, spans_are_the_same_however_they_came, the_sample_dumps_give_one_store,
                    every_framing_gives_one_store, export_compresses, indented_json_is_the_same_json, shared_protobuf_comes_back])
