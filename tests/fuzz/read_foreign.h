@@ -4,6 +4,7 @@
 
 #include "cli/output/trace_format.h"
 #include "tests/fuzz/read_soundly.h"
+#include "tests/fuzz/write_otlp.h"
 
 static void write_in_every_format(const struct tk_batch *batch) {
   const struct tk_trace_format *const formats[] = {&tk_trace_jaeger, &tk_trace_zipkin,
@@ -16,6 +17,7 @@ static void write_in_every_format(const struct tk_batch *batch) {
     REQUIRE(!out.failed && (out.size > 0 || batch->span_count == 0));
     tk_text_buffer_reset(&out);
   }
+  write_as_otlp(batch);
 }
 
 static int read_foreign(const char *format, const uint8_t *data, size_t size) {
