@@ -275,5 +275,8 @@ enum tk_status tk_spans_cursor_value(struct spans_cursor *cursor, uint32_t colum
     status = tk_spans_prepare(segment, binding, cursor->row, error);
     if (status != TK_OK) return status;
   }
+  if (cursor->groups && binding->data && binding->data->kind == TK_COLUMN_INT) {
+    tk_spans_groups_fetch(cursor, binding->data->ints);
+  }
   return tk_spans_value(segment, binding, cursor->row, &cursor->scratch, value, error);
 }

@@ -94,6 +94,9 @@ enum tk_status tk_spans_groups_keep_all(struct spans_cursor *cursor, struct tk_e
 /** The current row's value of a grouped column; NULL: not grouped, or not the same for all rows. */
 const struct tk_sql_value *tk_spans_groups_value(const struct spans_cursor *cursor,
                                                  uint32_t column);
+/** Integers are being read at the current row: has that of a row that comes soon fetched from
+ * memory, where rows of a group are far from each other. */
+void tk_spans_groups_fetch(const struct spans_cursor *cursor, struct tk_ints ints);
 void tk_spans_groups_end(struct spans_cursor *cursor);
 
 #endif

@@ -16,6 +16,8 @@ struct group {
   uint32_t first; /* into the sorted references */
 };
 
+enum { ROWS_AHEAD = 8 };
+
 struct reference {
   uint32_t opened, row;
 };
@@ -242,6 +244,16 @@ const struct tk_sql_value *tk_spans_groups_value(const struct spans_cursor *curs
     if (groups->numbers.columns[i].column == column) return groups->current[i];
   }
   return NULL;
+}
+
+void tk_spans_groups_fetch(const struct spans_cursor *cursor, struct tk_ints ints) {
+  const struct spans_groups *groups = cursor->groups;
+  if (groups->at + ROWS_AHEAD >= groups->count || ints.width == 0) return;
+  const struct reference *reference = &groups->sorted[groups->at + ROWS_AHEAD];
+  if (reference->opened != groups->sorted[groups->at].opened) return;
+#if defined(__GNUC__)
+  __builtin_prefetch((const char *)ints.values + (size_t)reference->row * ints.width);
+#endif
 }
 
 enum tk_status tk_spans_groups_begin(struct spans_cursor *cursor, struct tk_error *error) {
