@@ -698,7 +698,7 @@ static enum tk_status ask_leaf(struct tk_replay_segment *segment, uint32_t numbe
     default:
       break;
   }
-  if (status == TK_UNSUPPORTED) { /* an expression that takes too long: say whose */
+  if (status == TK_UNSUPPORTED && error) { /* an expression that takes too long: say whose */
     const struct tk_error inner = *error;
     return tk_fail(error, status, "%s '%.*s': %s", tk_sampling_type_name(leaf->policy->type),
                    (int)leaf->policy->name.size, leaf->policy->name.data, inner.message);

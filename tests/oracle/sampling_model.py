@@ -424,7 +424,7 @@ class Tail:
         def first(conditions, *arguments):
             for condition in conditions:
                 try:
-                    if self.conditions[condition](*arguments):
+                    if self.conditions[condition, len(arguments) > 1](*arguments):
                         return True
                 except OttlError:
                     if not tolerant:
@@ -636,3 +636,110 @@ def span_sampler(options, span):
     else:
         t = threshold(kept_by(before) * min(percentage / 100, 1), options.get('sampling_precision', 4)) if percentage > 0 else NEVER
     return (t, False) if r >= t else (None, False)
+
+
+# ---- samplers that decide once for a trace
+
+
+class Refinery:
+    """RulesBasedSampler and DeterministicSampler: (kept, name of the rule or None, probability)."""
+
+    NUMBERS = ('int', 'double')
+
+    def __init__(self, sampler):
+        self.sampler = sampler
+
+    @staticmethod
+    def fields(span, name):
+        """Candidates for a field, the first that is there counts."""
+        yield span.get(name)
+        yield Span.attributes(span.scope.get('scope') or {}).get(name)
+        yield Span.attributes(span.resource.get('resource', {})).get(name)
+        if name == 'name':
+            yield 'string', span.raw.get('name', '')
+        if name == 'duration_ms':
+            yield 'double', (span.end - span.start) / 1e6
+        if name == 'status_code':
+            yield 'int', span.status
+        if name == 'error' and span.status == 2:
+            yield 'bool', True
+
+    def value(self, span, names):
+        for name in names:
+            for value in self.fields(span, name):
+                if value is not None and value[0] != 'empty':
+                    return value
+        return None
+
+    def holds(self, condition, value):
+        op, wanted, datatype = condition['Operator'], condition.get('Value'), condition.get('Datatype')
+        if op in ('exists', 'not-exists'):
+            return (value is not None) == (op == 'exists')
+        if value is None or value[0] in ('array', 'kvlist'):
+            return op == 'not-in' and value is not None
+        found = value[1]
+        if op in ('starts-with', 'contains', 'does-not-contain'):
+            text, part = self.text(found), self.text(wanted)
+            return {'starts-with': text.startswith(part), 'contains': part in text, 'does-not-contain': part not in text}[op]
+        if op in ('in', 'not-in'):
+            return any(self.compare(found, w, '=', datatype) for w in wanted) == (op == 'in')
+        return self.compare(found, wanted, op, datatype)
+
+    @staticmethod
+    def text(value):
+        if isinstance(value, bool):
+            return 'true' if value else 'false'
+        return format(value, '.15g') if isinstance(value, float) else str(value)
+
+    def compare(self, found, wanted, op, datatype):
+        try:
+            if datatype:
+                convert = {'string': self.text, 'int': int, 'float': float}[datatype]
+                found, wanted = convert(found), convert(wanted)
+        except ValueError:
+            return False
+        kinds = {bool: 'b', int: 'n', float: 'n', str: 's'}
+        if kinds[type(found)] != kinds[type(wanted)]:
+            return False
+        return {'=': found == wanted, '!=': found != wanted, '>': found > wanted, '>=': found >= wanted, '<': found < wanted,
+                '<=': found <= wanted}[op]
+
+    def rule_matches(self, rule, trace):
+        one_span = []
+        for condition in rule.get('Conditions', []):
+            if condition['Operator'] == 'has-root-span':
+                if (trace.root is not None) != condition['Value']:
+                    return False
+                continue
+            names = condition.get('Fields') or [condition['Field']]
+            if names[0].startswith('root.'):
+                names = [name[5:] for name in names]
+                if trace.root is None or not self.holds(condition, self.value(trace.root, names)):
+                    return False
+            elif rule.get('Scope') == 'span':
+                one_span.append((condition, names))
+            elif not any(self.holds(condition, self.value(s, names)) for s in trace.spans):
+                return False
+        return not one_span or any(all(self.holds(c, self.value(s, n)) for c, n in one_span) for s in trace.spans)
+
+    @staticmethod
+    def one_in(rate, trace):
+        return rate <= 1 or refinery_head(trace.trace_id) <= 0xFFFFFFFF // rate, 1 / max(rate, 1)
+
+    def decide(self, trace):
+        if 'DeterministicSampler' in self.sampler:
+            kept, probability = self.one_in(self.sampler['DeterministicSampler']['SampleRate'], trace)
+            return kept, '__default__', probability
+        for rule in self.sampler['RulesBasedSampler']['Rules']:
+            if not self.rule_matches(rule, trace):
+                continue
+            if rule.get('Drop'):
+                return False, rule['Name'], 0.0
+            kept, probability = self.one_in(rule.get('SampleRate', 1), trace)
+            return kept, rule['Name'], probability
+        return True, None, 1.0
+
+
+def service_of(span):
+    value = Span.attributes(span.resource.get('resource', {})).get('service.name')
+    return value[1] if value and value[0] == 'string' else ''
