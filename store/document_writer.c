@@ -540,7 +540,7 @@ static enum tk_status put_state(struct tk_document_writer *writer,
 static enum tk_status get_state(struct tk_document_writer *writer, struct tk_line_document *lines,
                                 int64_t *seek_to, uint64_t *first_ordinal, struct tk_error *error) {
   struct tk_byte_reader bytes;
-  sqlite3_stmt *row;
+  sqlite3_stmt *row = NULL;
   *seek_to = 0;
   enum tk_status status = get_statement(writer, GET_STATE, &row, error);
   if (status != TK_OK) return status;

@@ -1,4 +1,4 @@
-/* The reports that come with the program: cli/reports/*.sql, embedded. */
+/* The reports that come with the program: the .sql files beside this header, embedded. */
 #ifndef TK_CLI_REPORTS_H
 #define TK_CLI_REPORTS_H
 
