@@ -465,8 +465,8 @@ static void tables_survive_without_memory(void) {
       "SELECT * FROM sampling_issues",
       "SELECT sum(adjusted_count), group_concat(adjusted_count_source) FROM spans",
       "SELECT sum(adjusted_count), max(adjusted_count_source) FROM traces",
-      "SELECT weighted_count_interval(adjusted_count, trace_id),"
-      " weighted_quantile(duration_ns, 0.5, adjusted_count) FROM spans",
+      "SELECT weighted_count_interval(adjusted_count, trace_id) FROM spans",
+      "SELECT weighted_quantile(duration_ns, 0.5, adjusted_count) FROM spans",
       "SELECT count(*) FROM sampling_decisions WHERE trace_id IN (SELECT trace_id FROM traces)"};
   const char *path = make_store("faults.db");
 
