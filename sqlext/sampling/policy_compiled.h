@@ -26,8 +26,8 @@ struct tk_compiled_policy {
   uint32_t salt, level;      /**< PROBABILISTIC: which draw, and up to where it keeps */
   uint64_t threshold;        /**< PROBABILITY, probabilistic_sampler: 56 bits */
   uint32_t span_stage;       /**< probabilistic_sampler: index of facts->stages */
-  struct tk_limiter limiter; /**< RATE_LIMITING, BYTES_LIMITING, Jaeger's, X-Ray's reservoir */
-  struct tk_second second;   /**< RATE_LIMITING before v0.153 */
+  struct tk_limiter limiter; /**< RATE_LIMITING, BYTES_LIMITING, Jaeger's */
+  struct tk_second second;   /**< RATE_LIMITING before v0.153, X-Ray's reservoir */
   struct tk_second share;    /**< of a sub-policy of a composite */
 };
 

@@ -439,15 +439,20 @@ static void decide_xray(struct tk_program *program, const struct tk_replay_facts
   for (uint32_t i = 0; i < config->root_count; i++) {
     const struct tk_sampling_policy *rule = &config->roots[i];
     if (!all_leaves_hit(program, rule, facts)) continue;
-    struct tk_limiter *reservoir = &program->policies[rule->ordinal].limiter;
+    const int64_t reservoir = rule->as.xray.reservoir_per_second;
     const double rate = rule->as.xray.rate.value;
     decision->policy = rule;
     keep_if(decision, tk_sdk_keeps(TK_SDK_GO, facts->trace_id, rate), rate);
-    if (reservoir->rate == 0) return;
-    if (tk_limiter_take(reservoir, facts->end, 1)) decision->verdict = TK_VERDICT_KEEP;
+    if (reservoir <= 0) return;
+    int64_t *used = used_in_second(&program->policies[rule->ordinal].second, facts->end);
+    if (*used < reservoir) {
+      ++*used;
+      decision->verdict = TK_VERDICT_KEEP;
+    }
     if (rate < 1) decision->probability = -1;
     return;
   }
+  decision->policy = NULL;
   unknown(decision);
 }
 

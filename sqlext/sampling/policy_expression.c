@@ -431,8 +431,8 @@ static struct tk_value kind_name(struct evaluation *run, int function,
 /* A member of the span's tracestate, "" if there is none. */
 static struct tk_value trace_state_member(struct evaluation *run, const struct tk_value *state,
                                           const struct tk_value *key) {
+  if (state->type != TK_VALUE_STRING || state->size == 0) return constant_text("");
   const char *at = state->as.text, *end = at + state->size;
-  if (state->type != TK_VALUE_STRING) return constant_text("");
   while (at < end) {
     const char *comma = memchr(at, ',', (size_t)(end - at));
     const char *stop = comma ? comma : end;

@@ -398,8 +398,6 @@ static enum tk_status add_xray_leaf(struct tk_program *program,
     }
   }
   if (!all) return tk_nomem(error);
-  struct tk_compiled_policy *compiled = compiled_of(program, policy);
-  compiled->limiter.rate = compiled->limiter.burst = rule->reservoir_per_second * MILLION;
   program->is_stateful |= rule->reservoir_per_second > 0;
   return add_expression_leaf(program, policy, TK_LEAF_ROOT, all, error);
 }

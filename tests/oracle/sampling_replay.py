@@ -8,6 +8,7 @@ Without dumps: traces made here, some in two parts. What the store exports is wh
 """
 import argparse
 import json
+import os
 import pathlib
 import random
 import sqlite3
@@ -331,11 +332,11 @@ setattr(Configs, 'not', lambda self, depth, minor: {'not_sub_policy': self.polic
 
 
 def expect_all(traces, stage, decide):
-    """`decide` gives (kept, policy, probability) of a trace."""
+    """`decide` gives (kept, policy, probability) of a trace; asked in the order of their ends."""
     expected = {}
-    for trace in traces:
+    for trace in sorted(traces, key=lambda t: (t.end, t.trace_id)):
         kept, policy, probability = decide(trace)
-        expected[trace.trace_id] = ('keep' if kept else 'drop', policy, None, stage, probability, len(trace.spans) if kept else 0)
+        expected[trace.trace_id] = ('unknown' if kept is None else 'keep' if kept else 'drop', policy, None, stage, probability, len(trace.spans) if kept else 0)
     return expected
 
 
@@ -360,19 +361,64 @@ def probability_sampler(rng, traces):
 def jaeger_strategies(rng, traces):
     shares = {service: rng.choice([0, 0.3, 0.7, 1]) for service in ('', 'shop', 'cart')}
     operations = {'shop': {f'op{i}': rng.choice([0, 0.5, 1]) for i in range(2)}}
+    limit = rng.choice([None, 1, 3])
+    bucket = model.Bucket(limit, max(limit, 1)) if limit else None
     config = {'default_strategy': {'type': 'probabilistic', 'param': shares['']}, 'service_strategies': [
         {'service': service, 'type': 'probabilistic', 'param': shares[service],
          'operation_strategies': [{'operation': o, 'type': 'probabilistic', 'param': p} for o, p in operations.get(service, {}).items()]}
         for service in ('shop', 'cart')]}
+    if limit:
+        config['service_strategies'].append({'service': 'pay', 'type': 'ratelimiting', 'param': limit})
 
     def decide(trace):
         service = model.service_of(trace.root) if trace.root else ''
         name = trace.root.raw.get('name', '') if trace.root else ''
+        if limit and service == 'pay':
+            return bucket.take(trace.end, 1), 'pay', None
         service = service if service in shares else ''
         probability = operations.get(service, {}).get(name, shares[service])
         policy = name if name in operations.get(service, {}) else service or 'probabilistic'
         return model.jaeger_keeps(trace.trace_id, probability), policy, probability
 
+    return config, None, expect_all(traces, 'head', decide)
+
+
+def xray_rules(rng, traces):
+    """Traces whose root is stored; the others are asked about nothing."""
+    rules = []
+    for number in range(3):
+        rules.append({'RuleName': f'rule {number}', 'Priority': 9 - number, 'FixedRate': rng.choice([0, 0.3, 1]), 'ReservoirSize': rng.choice([0, 0, 2]),
+                      'ServiceName': rng.choice(['*', 'SH?P', 'c*']), 'ServiceType': '*', 'Host': '*', 'HTTPMethod': '*', 'URLPath': '*', 'ResourceARN': '*',
+                      'Version': 1, 'Attributes': rng.choice([{}, {'tenant': 'a*e'}, {'http.route': '/api/*'}])})
+    rules.append({**rules[0], 'RuleName': 'Default', 'Priority': 10000, 'ServiceName': '*', 'Attributes': {}})
+    used = {}
+
+    def wild(pattern, value):
+        import fnmatch
+        return fnmatch.fnmatchcase(value.lower(), pattern.lower())
+
+    def text_of(value):
+        return Conditions.as_text(None, value) or ''
+
+    def decide(trace):
+        if trace.root is None:
+            return None, None, None
+        for rule in sorted(rules, key=lambda r: r['Priority']):
+            if not wild(rule['ServiceName'], model.service_of(trace.root)):
+                continue
+            if not all(wild(pattern, text_of(trace.root.get(key))) for key, pattern in rule['Attributes'].items()):
+                continue
+            kept, probability = model.sdk_keeps('go', trace.trace_id, rule['FixedRate']), rule['FixedRate']
+            if rule['ReservoirSize']:
+                key = rule['RuleName'], trace.end // SECOND
+                kept |= used.setdefault(key, 0) < rule['ReservoirSize']
+                if used[key] < rule['ReservoirSize']:
+                    used[key] += 1
+                probability = 1 if probability == 1 else None
+            return kept, rule['RuleName'], probability
+        raise AssertionError
+
+    config = {'SamplingRuleRecords': [{'SamplingRule': rule} for rule in rules]}
     return config, None, expect_all(traces, 'head', decide)
 
 
@@ -474,7 +520,10 @@ def place_keys(span):
 
 
 def make_store(arguments, folder, rng):
-    dumps = arguments.dumps
+    dumps = [os.path.expandvars(path) for path in arguments.dumps]
+    if not all(os.path.exists(path) for path in dumps):
+        print('a dump is not there')
+        sys.exit(77)
     store = f'{folder}/store.db'
     if not dumps:
         first, late = make_traces(rng, 150)
@@ -522,7 +571,7 @@ def main():
         configs = Configs(rng, conditions)
         for number in range(arguments.configs):
             if number % 10 == 8:
-                make = rng.choice([ratio_sampler, probability_sampler, jaeger_strategies, refinery_rules, refinery_rules])
+                make = rng.choice([ratio_sampler, probability_sampler, jaeger_strategies, jaeger_strategies, refinery_rules, refinery_rules, xray_rules, xray_rules])
                 config, semantics, expected = make(rng, traces)
             elif number % 5 == 4:
                 options = configs.spans()
@@ -538,7 +587,7 @@ def main():
             if len(failures) > 5:
                 break
         db.close()
-    assert decided == {'keep', 'drop'}, decided
+    assert decided >= {'keep', 'drop'}, decided
     print(f'{len(traces)} traces ({split} split), {arguments.configs} configurations, seed {arguments.seed}: '
           f'{len(failures)} failures')
     sys.exit(1 if failures else 0)
