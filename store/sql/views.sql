@@ -82,7 +82,7 @@ CREATE VIEW envelope_artifacts AS
            WHEN a.checksum IS NULL THEN NULL
            WHEN f.found_sha256 IS NOT NULL THEN f.found_sha256 = lower(a.checksum)
            WHEN EXISTS (SELECT 1 FROM tk_document d
-                        WHERE 'sha256:' || lower(hex(d.sha256)) = f.checksum) THEN 1
+                        WHERE 'sha256:' || lower(hex(d.sha256)) = +f.checksum) THEN 1
          END AS checksum_ok,
          a.description,
          (SELECT min(l.document_id) FROM tk_envelope_document l

@@ -142,10 +142,16 @@ FROM (SELECT path, checksum FROM tk_envelope_artifact WHERE envelope_id = :id
 WHERE f.path IS NOT NULL AND f.path <> ''
 GROUP BY f.path;
 INSERT OR IGNORE INTO tk_envelope_document
-SELECT f.envelope_id, f.path, d.id FROM tk_envelope_file f, tk_document d
+SELECT f.envelope_id, f.path, d.id FROM tk_envelope_file f CROSS JOIN tk_document d ON d.hash = f.found_hash
 WHERE f.envelope_id = :id AND d.complete AND d.id <> :id
-  AND (d.hash IN (f.found_hash, f.found_trimmed_hash)
-       OR 'sha256:' || lower(hex(d.sha256)) = f.checksum);
+UNION
+SELECT f.envelope_id, f.path, d.id
+FROM tk_envelope_file f CROSS JOIN tk_document d ON d.hash = f.found_trimmed_hash
+WHERE f.envelope_id = :id AND d.complete AND d.id <> :id
+UNION
+SELECT f.envelope_id, f.path, d.id
+FROM tk_envelope_file f CROSS JOIN tk_document d ON 'sha256:' || lower(hex(d.sha256)) = +f.checksum
+WHERE f.envelope_id = :id AND d.complete AND d.id <> :id;
 
 -- Trace ids, and by which route they are named.
 INSERT OR IGNORE INTO tk_envelope_trace
