@@ -111,6 +111,29 @@ static void put_raw(const struct check *check, struct tk_sampling_issue *issue, 
                             json_of(check->list, decision->raw));
 }
 
+/* A span that its own sampler would have dropped. */
+static void check_consistency(const struct check *check, uint32_t index) {
+  const struct tk_decision *decision = decision_at(check, index);
+  struct tk_ot_member member;
+  struct tk_sampling_issue *issue;
+
+  if (decision->consistent != 0) return;
+  if (decision->threshold >= 0) {
+    issue = tk_sampling_issue_add(check->list, TK_ISSUE_INCONSISTENT,
+                                  "expected randomness of at least the threshold, %014llx, found "
+                                  "%014llx: the span should not be here, and its count is unknown",
+                                  (unsigned long long)decision->threshold,
+                                  (unsigned long long)decision->randomness);
+  } else {
+    tk_ot_value_read(decision->raw, &member);
+    issue = tk_sampling_issue_add(check->list, TK_ISSUE_INCONSISTENT,
+                                  "expected p of at most r, found p:%d and r:%d",
+                                  (int)member.p.value, (int)member.r.value);
+  }
+  put_raw(check, issue, index);
+}
+
+/* The form of the ot member. */
 static void check_state(const struct check *check, uint32_t index) {
   const struct tk_decision *decision = decision_at(check, index);
   struct tk_sampling_issue_list *list = check->list;
@@ -118,14 +141,6 @@ static void check_state(const struct check *check, uint32_t index) {
   struct tk_sampling_issue *issue;
 
   tk_ot_value_read(decision->raw, &member);
-  if (decision->threshold >= 0 && decision->consistent == 0) {
-    issue = tk_sampling_issue_add(list, TK_ISSUE_INCONSISTENT,
-                                  "expected randomness of at least the threshold, %014llx, found "
-                                  "%014llx: the span should not be here, and its count is unknown",
-                                  (unsigned long long)decision->threshold,
-                                  (unsigned long long)decision->randomness);
-    put_raw(check, issue, index);
-  }
   if (member.th.is_there && !member.th.is_valid) {
     issue = tk_sampling_issue_add(list, TK_ISSUE_THRESHOLD_MALFORMED,
                                   "expected th as 1 to 14 lower-case hexadecimal digits, once");
@@ -139,12 +154,6 @@ static void check_state(const struct check *check, uint32_t index) {
   if ((member.p.is_there && !member.p.is_valid) || (member.r.is_there && !member.r.is_valid)) {
     issue = tk_sampling_issue_add(list, TK_ISSUE_POWER_MALFORMED,
                                   "expected p as 0 to 63 and r as 0 to 62, once each");
-    put_raw(check, issue, index);
-  }
-  if (member.p.is_valid && decision->consistent == 0 && decision->threshold < 0) {
-    issue = tk_sampling_issue_add(list, TK_ISSUE_INCONSISTENT,
-                                  "expected p of at most r, found p:%d and r:%d",
-                                  (int)member.p.value, (int)member.r.value);
     put_raw(check, issue, index);
   }
   if (decision->raw.size > 256) {
@@ -270,49 +279,56 @@ static bool is_weight(const struct tk_decision *decision) {
   return decision->rank != TK_RANK_NONE && decision->adjusted_count > 0;
 }
 
-/* Whether the two are about the same spans: of one row, or one of them about the whole trace. */
-static bool meet(const struct check *check, uint32_t a, uint32_t b) {
-  return is_same_row(check, a, b) || decision_at(check, a)->trace_wide ||
-         decision_at(check, b)->trace_wide;
+/* Pairs of sources of a trace that were reported, as bits. */
+struct pairs {
+  uint32_t seen[TK_SOURCE_COUNT];
+};
+
+static void compare_weights(const struct check *check, uint32_t first, uint32_t second,
+                            struct pairs *pairs) {
+  const struct tk_decision *a = decision_at(check, first), *b = decision_at(check, second);
+  if (a->source == b->source || pairs->seen[a->source] >> b->source & 1 ||
+      fabs(a->adjusted_count - b->adjusted_count) <=
+          0.01 * fmax(a->adjusted_count, b->adjusted_count)) {
+    return;
+  }
+  pairs->seen[a->source] |= TK_SOURCE_BIT(b->source);
+  pairs->seen[b->source] |= TK_SOURCE_BIT(a->source);
+  const char *name_a = tk_decision_source_name(a->source);
+  const char *name_b = tk_decision_source_name(b->source);
+  struct tk_sampling_issue *issue =
+      tk_sampling_issue_add(check->list, TK_ISSUE_DISAGREEMENT,
+                            "expected sources to agree within 1 %%: %s says %.6g, %s says %.6g",
+                            name_a, a->adjusted_count, name_b, b->adjusted_count);
+  tk_sampling_issue_context(check->list, issue, "{\"%s\":%.15g,\"%s\":%.15g}", name_a,
+                            a->adjusted_count, name_b, b->adjusted_count);
+  put(check, issue, second, true);
 }
 
-/* Once for each pair of sources in a trace. The first weight of each source and row is enough: a
- * trace in which spans of one source differ is another matter. */
+/* Those of a row with each other, and with those about the whole trace. Once for each pair of
+ * sources in a trace. */
 static void check_disagreement(const struct check *check) {
-  uint32_t seen[TK_SOURCE_COUNT] = {0}, weights[64], count = 0;
+  const uint32_t count = check->walk->list.count;
+  uint32_t wide[32], wide_count = 0;
+  struct pairs pairs = {{0}};
 
-  for (uint32_t i = 0; i < check->walk->list.count; i++) {
-    const struct tk_decision *b = decision_at(check, i);
-    if (!is_weight(b)) continue;
-    for (uint32_t k = 0; k < count; k++) {
-      const struct tk_decision *a = decision_at(check, weights[k]);
-      if (a->source == b->source || seen[a->source] >> b->source & 1 ||
-          !meet(check, weights[k], i) ||
-          fabs(a->adjusted_count - b->adjusted_count) <=
-              0.01 * fmax(a->adjusted_count, b->adjusted_count)) {
-        continue;
-      }
-      seen[a->source] |= TK_SOURCE_BIT(b->source);
-      seen[b->source] |= TK_SOURCE_BIT(a->source);
-      struct tk_sampling_issue *issue =
-          tk_sampling_issue_add(check->list, TK_ISSUE_DISAGREEMENT,
-                                "expected sources to agree within 1 %%: %s says %.6g, %s says %.6g",
-                                tk_decision_source_name(a->source), a->adjusted_count,
-                                tk_decision_source_name(b->source), b->adjusted_count);
-      tk_sampling_issue_context(check->list, issue, "{\"%s\":%.15g,\"%s\":%.15g}",
-                                tk_decision_source_name(a->source), a->adjusted_count,
-                                tk_decision_source_name(b->source), b->adjusted_count);
-      put(check, issue, i, true);
+  for (uint32_t i = 0; i < count && wide_count < sizeof wide / sizeof wide[0]; i++) {
+    if (decision_at(check, i)->trace_wide && is_weight(decision_at(check, i))) {
+      wide[wide_count++] = i;
     }
-    /* Those of earlier rows meet later ones only if they are about the trace. */
-    if (count > 0 && !is_same_row(check, weights[count - 1], i)) {
-      uint32_t kept = 0;
-      for (uint32_t k = 0; k < count; k++) {
-        if (decision_at(check, weights[k])->trace_wide) weights[kept++] = weights[k];
+  }
+  for (uint32_t begin = 0; begin < count;) {
+    const uint32_t end = end_of_row(check, begin);
+    for (uint32_t i = begin; i < end; i++) {
+      if (!is_weight(decision_at(check, i))) continue;
+      for (uint32_t k = begin; k < i; k++) {
+        if (is_weight(decision_at(check, k))) compare_weights(check, k, i, &pairs);
       }
-      count = kept;
+      for (uint32_t w = 0; w < wide_count; w++) {
+        if (wide[w] < begin || wide[w] >= end) compare_weights(check, wide[w], i, &pairs);
+      }
     }
-    if (count < sizeof weights / sizeof weights[0]) weights[count++] = i;
+    begin = end;
   }
 }
 
@@ -383,8 +399,13 @@ enum tk_status tk_sampling_issues_of_trace(struct tk_sampling_issue_list *list,
   const struct check check = {list, walk};
   for (uint32_t begin = 0; begin < walk->list.count;) {
     const uint32_t end = end_of_row(&check, begin);
+    bool is_state_checked = false; /* one member may give two decisions */
     for (uint32_t i = begin; i < end; i++) {
-      if (walk->list.items[i].source == TK_SOURCE_TRACE_STATE) check_state(&check, i);
+      if (walk->list.items[i].source == TK_SOURCE_TRACE_STATE) {
+        check_consistency(&check, i);
+        if (!is_state_checked) check_state(&check, i);
+        is_state_checked = true;
+      }
       check_rate(&check, i);
       check_jaeger(&check, i);
     }

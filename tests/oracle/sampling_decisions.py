@@ -556,6 +556,70 @@ def expected_weights(traces, records, ratios):
     return weights, of_traces
 
 
+def malformed(span):
+    """Fields of the ot member that are there and not well-formed."""
+    value = member(span["state"], "ot") or ""
+    patterns = {"th": "[0-9a-f]{1,14}", "rv": "[0-9a-f]{14}", "p": "[0-9]|[1-5][0-9]|6[0-3]|0[0-9]", "r": "[0-9]|[1-5][0-9]|6[0-2]|0[0-9]"}
+    return {name for name, pattern in patterns.items()
+            if fields(value, name) and (len(fields(value, name)) > 1 or not re.fullmatch(pattern, fields(value, name)[0]))}
+
+
+def expected_issues(traces, records):
+    """(type, trace, span) of what is wrong with spans; of disagreements (type, trace, sources)."""
+    found = collections.Counter()
+    stored = {spans[0]["trace"] for spans in traces}
+    for spans in traces:
+        trace, wide, weights = spans[0]["trace"], {}, {}
+        facts = [(span, fact) for span in spans for fact in facts_of(span)]
+        for span, fact in facts:
+            if fact.source == "otel.tracestate" and fact.consistent == 0:
+                found["sampling.inconsistent", trace, span["id"]] += 1
+            if fact.source == "jaeger" and not fact.wide:
+                found["sampling.off_root", trace, span["id"]] += 1
+            if fact.source == "honeycomb" and fact.decision == "unknown" and not fact.dry_run and not fact.wide:
+                found["sampling.sample_rate", trace, span["id"]] += 1
+            if fact.mechanism == "sampling.probability" and fact.probability is None:
+                found["sampling.probability", trace, span["id"]] += 1
+            if fact.rank and fact.count > 0:
+                (wide if fact.wide else weights.setdefault(span["id"], {}))[fact.source, fact.count] = None
+        for span in spans:
+            names = malformed(span)
+            for name, kind in (("th", "threshold"), ("rv", "randomness")):
+                found[f"sampling.{kind}_malformed", trace, span["id"]] += name in names
+            found["sampling.power_malformed", trace, span["id"]] += bool(names & {"p", "r"})
+            has_threshold = any(fact.source == "otel.tracestate" and fact.threshold is not None for fact in facts_of(span))
+            found["sampling.flag_threshold", trace, span["id"]] += has_threshold and span["flags"] != 0 and not span["flags"] & 1
+        pairs = set()
+        for row in [weights.get(span["id"], {}) for span in spans] + [{}]:
+            both = list(row) + list(wide)
+            pairs |= {frozenset((a, b)) for a, n in both for b, m in both if a != b and abs(n - m) > 0.01 * max(n, m)}
+        for pair in pairs:
+            found["sampling.disagreement", trace, pair] += 1
+        has_rule = any(fact.mechanism == "span_rule" and fact.source == "datadog" for _, fact in facts)
+        for source in {fact.source for _, fact in facts if fact.decision == "drop" and not fact.dry_run}:
+            if source not in ("otel.flags", "elastic") and not (source == "datadog" and has_rule):
+                found["sampling.stored_reject", trace, source] += 1
+    for _, trace, span, fact in records:
+        if fact.decision == "drop" and not fact.dry_run and not span and trace in stored:
+            found["sampling.stored_reject", trace, "record"] += 1
+    return +found
+
+
+def found_issues(db, kinds):
+    found = collections.Counter()
+    for kind, trace, span, context in db.execute("SELECT type, trace_id, span_id, context FROM sampling_issues"):
+        if kind not in kinds:
+            continue
+        context = json.loads(context)
+        if kind == "sampling.disagreement":
+            found[kind, trace, frozenset(context)] += 1
+        elif kind == "sampling.stored_reject":
+            found[kind, trace, context["source"]] += 1
+        elif kind != "sampling.sample_rate" or "meta." not in context["raw"]:  # those of Refinery are about the trace
+            found[kind, trace, span] += kind != "sampling.probability" or context["source"] == "attribute"
+    return +found
+
+
 # ---- comparing ----
 
 def differences(found, expected, limit=6):
@@ -631,8 +695,13 @@ def run(options, folder):
     total, share = db.execute("SELECT weighted_count(adjusted_count), unknown_weight_share(adjusted_count) FROM spans").fetchone()
     failures += not check(7, "weighted_count and the unknown share", math.isclose(total, math.fsum(known), rel_tol=1e-12)
                           and math.isclose(share, 1 - len(known) / len(weights)))
+    expected = expected_issues(traces, records)
+    kinds = {kind for kind, _, _ in expected}
+    found = found_issues(db, kinds)
+    failures += not check(8, f"{sum(expected.values())} issues of {len(kinds)} types", found == expected and len(kinds) > 9)
+    differences(found, expected)
     db.close()
-    print("1..7")
+    print("1..8")
     return failures
 
 
