@@ -5,7 +5,7 @@
  * (decision_records). Terms on source and policy choose the decoders, and so the columns that are
  * read at all; terms on service skip segments; all of these SQLite checks again. Terms on trace_id
  * find the traces through the segments' filters and are not checked again, so that 16 digits find a
- * padded id. */
+ * padded id. `raw` is made only if it is read. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +41,9 @@ static const char declaration[] =
     " source TEXT, stage TEXT, mechanism TEXT, policy TEXT, decision TEXT, probability REAL,"
     " threshold INTEGER, randomness INTEGER, adjusted_count REAL, consistent INTEGER,"
     " dry_run INTEGER, run_id TEXT, raw TEXT, time_ns INTEGER)";
+
+/* Bits of idxNum. */
+enum plan { PLAN_BY_ID = 1, PLAN_WITHOUT_RAW = 2 };
 
 struct decisions_cursor {
   sqlite3_vtab_cursor base;
@@ -143,6 +146,7 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
     }
   }
   if (info->idxNum && rows > 50) rows = 50;
+  if (!(info->colUsed >> RAW & 1)) info->idxNum |= PLAN_WITHOUT_RAW;
   info->estimatedRows = (sqlite3_int64)rows + 1;
   info->estimatedCost = rows * 2 + 30;
   return tk_plan_finish(&plan, info);
@@ -197,15 +201,16 @@ static enum tk_status copy_ids(struct decisions_cursor *cursor, uint8_t (**copy_
   return TK_OK;
 }
 
-static enum tk_status start(struct decisions_cursor *cursor, const char *plan, int argc,
-                            sqlite3_value **argv, struct tk_error *error) {
+static enum tk_status start(struct decisions_cursor *cursor, int plan, const char *plan_text,
+                            int argc, sqlite3_value **argv, struct tk_error *error) {
   const uint32_t recorded = TK_SOURCE_BIT(TK_SOURCE_RECORD) | TK_SOURCE_BIT(TK_SOURCE_BUNDLE);
   struct tk_reader *reader = reader_of(cursor);
   uint8_t(*ids)[16] = NULL;
   enum tk_status status;
 
   if ((status = tk_reader_refresh(reader, error)) != TK_OK) return status;
-  if ((status = tk_terms_init(&cursor->terms, plan, argc, argv, error)) != TK_OK) return status;
+  if ((status = tk_terms_init(&cursor->terms, plan_text, argc, argv, error)) != TK_OK)
+    return status;
   if (cursor->by_id) {
     status = tk_ids_of_terms(&cursor->terms, TRACE_ID, &cursor->ids, &cursor->id_count, error);
     if (status == TK_OK) status = copy_ids(cursor, &ids, error);
@@ -219,6 +224,7 @@ static enum tk_status start(struct decisions_cursor *cursor, const char *plan, i
                                   cursor->id_count, error);
   cursor->walk.accept = accept_segment;
   cursor->walk.accept_context = &cursor->terms;
+  cursor->walk.list.without_raw = (plan & PLAN_WITHOUT_RAW) != 0;
   return status == TK_OK ? move_on(cursor, error) : status;
 }
 
@@ -227,8 +233,8 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, in
   struct decisions_cursor *cursor = (struct decisions_cursor *)base;
   struct tk_error error = {{0}};
   reset_cursor(cursor);
-  cursor->by_id = plan != 0;
-  return tk_vtab_fail(base->pVtab, start(cursor, plan_text, argc, argv, &error), &error);
+  cursor->by_id = (plan & PLAN_BY_ID) != 0;
+  return tk_vtab_fail(base->pVtab, start(cursor, plan, plan_text, argc, argv, &error), &error);
 }
 
 static int next_row(sqlite3_vtab_cursor *base) {
