@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "store/document.h"
+#include "store/document_sql.h"
 #include "store/segment.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"
@@ -500,6 +501,43 @@ static void what_has_the_wrong_type_is_null_and_never_an_error(void) {
   tk_store_close(store);
 }
 
+/* ---- plans ---- */
+
+static void check_plan(struct tk_store *store, const char *kind, sqlite3_stmt *step) {
+  sqlite3_stmt *plan = NULL;
+  char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sqlite3_sql(step));
+  CHECK(sqlite3_prepare_v2(tk_store_database(store), sql, -1, &plan, NULL) == SQLITE_OK);
+  while (sqlite3_step(plan) == SQLITE_ROW) {
+    const char *detail = (const char *)sqlite3_column_text(plan, 3);
+    const bool scans = strncmp(detail, "SCAN d", 6) == 0 || strncmp(detail, "SCAN f", 6) == 0 ||
+                       strncmp(detail, "SCAN tk_", 8) == 0;
+    const bool of_json = strstr(detail, "VIRTUAL TABLE") != NULL;
+    CHECK(!scans || of_json);
+    if (scans && !of_json) printf("# %s: %s\n", kind, detail);
+  }
+  sqlite3_finalize(plan);
+  sqlite3_free(sql);
+}
+
+static void no_script_reads_through_a_table(void) {
+  int count = 0;
+  remove_store(path);
+  struct tk_store *store = open_store(path);
+  must_ingest(store, "validation", NULL, validation_batch()); /* registers the functions */
+  for (const struct tk_document_sql *script = tk_document_sql; script->kind; script++) {
+    const char *sql = script->sql;
+    for (;; count++) {
+      sqlite3_stmt *step = NULL;
+      CHECK(sqlite3_prepare_v2(tk_store_database(store), sql, -1, &step, &sql) == SQLITE_OK);
+      if (!step) break;
+      check_plan(store, script->kind, step);
+      sqlite3_finalize(step);
+    }
+  }
+  CHECK(count > 50);
+  tk_store_close(store);
+}
+
 /* ---- damage ---- */
 
 static void the_check_finds_what_is_damaged(void) {
@@ -610,6 +648,7 @@ int main(void) {
       CASE(a_file_that_was_found_is_the_artifact_whatever_its_checksum),
       CASE(runs_are_named_by_the_text_the_caller_or_the_content),
       CASE(what_has_the_wrong_type_is_null_and_never_an_error),
+      CASE(no_script_reads_through_a_table),
       CASE(the_check_finds_what_is_damaged),
       CASE(one_failed_allocation_does_no_harm),
   };

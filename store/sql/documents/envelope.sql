@@ -118,9 +118,9 @@ FROM items_at(:text, '$.artifacts') a WHERE a.type = 'object';
 
 -- The files: artifacts with their checksums, and what cases and domains name besides.
 INSERT OR IGNORE INTO tk_envelope_file
-SELECT :id, f.path,
-       max(iif(lower(f.checksum) GLOB 'sha256:[0-9a-f]*' AND length(f.checksum) = 71,
-               lower(f.checksum), NULL)),
+SELECT :id, named.path,
+       max(iif(lower(named.checksum) GLOB 'sha256:[0-9a-f]*' AND length(named.checksum) = 71,
+               lower(named.checksum), NULL)),
        text_at(n, '$.sha256'), integer_at(n, '$.hash'), integer_at(n, '$.trimmed_hash')
 FROM (SELECT path, checksum FROM tk_envelope_artifact WHERE envelope_id = :id
       UNION ALL
@@ -137,10 +137,10 @@ FROM (SELECT path, checksum FROM tk_envelope_artifact WHERE envelope_id = :id
         text_at(:text, '$.summary.trace.validation.path'),
         text_at(:text, '$.summary.trace.projection.path'),
         text_at(:text, '$.summary.trace.projection.stateSequence'),
-        text_at(:text, '$.summary.trace.ndjson'))) p) f
-  LEFT JOIN json_each(:found) n ON n.key = f.path
-WHERE f.path IS NOT NULL AND f.path <> ''
-GROUP BY f.path;
+        text_at(:text, '$.summary.trace.ndjson'))) p) named
+  LEFT JOIN json_each(:found) n ON n.key = named.path
+WHERE named.path IS NOT NULL AND named.path <> ''
+GROUP BY named.path;
 INSERT OR IGNORE INTO tk_envelope_document
 SELECT f.envelope_id, f.path, d.id FROM tk_envelope_file f CROSS JOIN tk_document d ON d.hash = f.found_hash
 WHERE f.envelope_id = :id AND d.complete AND d.id <> :id
