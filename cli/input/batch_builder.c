@@ -379,7 +379,7 @@ void tk_batch_builder_begin(struct tk_batch_builder *builder) {
   builder->out_of_memory = !builder->batch;
   builder->spans.count = builder->issues.count = builder->attributes.count = 0;
   builder->values.count = builder->events.count = builder->links.count = 0;
-  builder->residual.count = 0;
+  builder->residual.count = builder->inner.count = 0;
   tk_builder_reset_documents(builder);
   builder->interned_count = 0;
   builder->list_number = 0;
@@ -426,7 +426,7 @@ enum tk_status tk_batch_builder_finish(struct tk_batch_builder *builder,
 void tk_batch_builder_reset(struct tk_batch_builder *builder) {
   struct tk_stack *const stacks[] = {&builder->spans,   &builder->issues, &builder->attributes,
                                      &builder->values,  &builder->events, &builder->links,
-                                     &builder->residual,
+                                     &builder->residual, &builder->inner,
                                      &builder->documents.documents,
                                      &builder->documents.text,
                                      &builder->documents.origins,
@@ -452,6 +452,6 @@ void tk_batch_builder_roll_back(struct tk_batch_builder *builder,
   builder->batch->record_count = mark->record_count;
   builder->batch->rejected_count = mark->rejected_count;
   builder->attributes.count = builder->values.count = builder->residual.count = 0;
-  builder->events.count = builder->links.count = 0;
+  builder->events.count = builder->links.count = builder->inner.count = 0;
   memcpy(builder->rule_counts, mark->rule_counts, sizeof mark->rule_counts);
 }

@@ -46,6 +46,7 @@ struct tk_batch_builder {
   struct tk_batch *batch;
   struct tk_record_place place;
   struct tk_stack spans, issues, attributes, values, events, links, residual;
+  struct tk_stack inner; /**< see residual_bytes.h */
   struct tk_document_stacks documents;
   struct tk_interned_text *interned;
   uint32_t interned_capacity; /**< a power of two */

@@ -16,7 +16,7 @@
 
 static struct tk_event parse_event(struct tk_otlp_json_parser *parser) {
   struct tk_event event = {.name.data = ""};
-  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
+  struct tk_otlp_residual residual = tk_otlp_json_begin_residual(parser);
   for (bool more = tk_json_enter_object(&parser->json); more;
        more = tk_json_next_member(&parser->json)) {
     const struct tk_json_string key = tk_json_key(&parser->json);
@@ -61,7 +61,7 @@ static void parse_events(struct tk_otlp_json_parser *parser, struct tk_span *spa
 static struct tk_link parse_link(struct tk_otlp_json_parser *parser) {
   struct tk_link link = {.trace_state.data = ""};
   struct tk_text trace = {"", 0}, span = {"", 0};
-  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
+  struct tk_otlp_residual residual = tk_otlp_json_begin_residual(parser);
   for (bool more = tk_json_enter_object(&parser->json); more;
        more = tk_json_next_member(&parser->json)) {
     const struct tk_json_string key = tk_json_key(&parser->json);
@@ -207,7 +207,7 @@ static void parse_span(struct tk_otlp_json_parser *parser, const struct tk_resou
                        const struct tk_scope *scope) {
   struct tk_span span = {.name.data = "", .resource = resource, .scope = scope};
   struct id_texts ids = {{"", 0}, {"", 0}, {"", 0}};
-  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
+  struct tk_otlp_residual residual = tk_otlp_json_begin_residual(parser);
   const char *begin = parser->json.at;
   for (bool more = tk_json_enter_object(&parser->json); more;
        more = tk_json_next_member(&parser->json)) {
@@ -249,7 +249,7 @@ static void parse_spans(struct tk_otlp_json_parser *parser, const struct tk_reso
 /* ---- scopes and resources ---- */
 
 static void parse_scope(struct tk_otlp_json_parser *parser, struct tk_scope *scope) {
-  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
+  struct tk_otlp_residual residual = tk_otlp_json_begin_residual(parser);
   if (!tk_otlp_json_expect(parser, TK_JSON_OBJECT)) return;
   scope->absent = 0;
   for (bool more = tk_json_enter_object(&parser->json); more;
@@ -290,7 +290,7 @@ static void *allocate(struct tk_otlp_json_parser *parser, size_t size) {
  */
 static void parse_scope_spans(struct tk_otlp_json_parser *parser,
                               const struct tk_resource *resource) {
-  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
+  struct tk_otlp_residual residual = tk_otlp_json_begin_residual(parser);
   struct tk_scope *scope = allocate(parser, sizeof *scope);
   if (!scope) return;
   *scope = (struct tk_scope){.absent = 1};
@@ -317,7 +317,7 @@ static void parse_scope_spans(struct tk_otlp_json_parser *parser,
 }
 
 static void parse_resource(struct tk_otlp_json_parser *parser, struct tk_resource *resource) {
-  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
+  struct tk_otlp_residual residual = tk_otlp_json_begin_residual(parser);
   if (!tk_otlp_json_expect(parser, TK_JSON_OBJECT)) return;
   resource->absent = 0;
   for (bool more = tk_json_enter_object(&parser->json); more;
@@ -349,7 +349,7 @@ static void parse_scope_spans_list(struct tk_otlp_json_parser *parser,
 }
 
 static void parse_resource_spans(struct tk_otlp_json_parser *parser) {
-  struct tk_otlp_residual residual = {.begin = parser->builder->residual.count};
+  struct tk_otlp_residual residual = tk_otlp_json_begin_residual(parser);
   struct tk_resource *resource = allocate(parser, sizeof *resource);
   if (!resource) return;
   *resource = (struct tk_resource){.absent = 1};

@@ -81,6 +81,7 @@ struct tk_otlp_json_parser {
  * so that the same resource is the same however it came. */
 struct tk_otlp_residual {
   uint32_t begin;         /**< of the stack */
+  uint32_t inner_begin;   /**< see residual_bytes.h */
   uint32_t encoded_size;  /**< of the members there that `encoded` says as well */
   struct tk_text encoded; /**< protobuf fields */
 };
@@ -91,6 +92,12 @@ struct tk_otlp_residual {
 enum tk_otlp_field tk_otlp_json_find_field(struct tk_otlp_json_parser *parser,
                                            enum tk_otlp_keys table, struct tk_json_string key);
 /* ---- otlp_json_residual.c ---- */
+
+static inline struct tk_otlp_residual tk_otlp_json_begin_residual(
+    const struct tk_otlp_json_parser *parser) {
+  return (struct tk_otlp_residual){.begin = parser->builder->residual.count,
+                                   .inner_begin = parser->builder->inner.count};
+}
 
 /** Takes the value of a member no field has room for, and remembers the member as it is. */
 void tk_otlp_json_keep_member(struct tk_otlp_json_parser *parser, enum tk_otlp_field field,

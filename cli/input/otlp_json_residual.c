@@ -161,11 +161,7 @@ void tk_otlp_json_keep_inner(struct tk_otlp_json_parser *parser, const char *pat
   const char *begin = key.data - 1;
   const struct tk_text member = {begin, (uint32_t)(parser->json.at - begin)};
   if (path_size > 0) {
-    push(parser, ",\"", 2);
-    push(parser, path, path_size);
-    push(parser, "\":{", 3);
-    push(parser, member.data, member.size);
-    push(parser, "}", 1);
+    tk_builder_keep_inner(parser->builder, (struct tk_text){path, path_size}, member);
   }
   tk_builder_issue(parser->builder, TK_RULE_JSON_UNKNOWN_FIELD, member,
                    path_size > 0 ? "OTLP has no such field here; kept as it is"
@@ -175,6 +171,7 @@ void tk_otlp_json_keep_inner(struct tk_otlp_json_parser *parser, const char *pat
 struct tk_residual tk_otlp_json_take_residual(struct tk_otlp_json_parser *parser,
                                               struct tk_otlp_residual *residual) {
   struct tk_stack *stack = &parser->builder->residual;
+  tk_builder_take_inner_json(parser->builder, residual->inner_begin);
   const uint32_t size = stack->count - residual->begin;
   if (size <= 1) return (struct tk_residual){0};
   if (size == residual->encoded_size) {

@@ -13,11 +13,12 @@
 
 #include "cli/input/otlp_json.h"
 #include "cli/input/otlp_protobuf_decoder.h"
+#include "cli/input/residual_bytes.h"
 #include "cli/input/span_repair.h"
 
 /* Lists grow on the builder's stacks; these are their sizes before a message began. */
 struct list_begins {
-  uint32_t attributes, values, events, links, residual;
+  uint32_t attributes, values, events, links, residual, inner;
 };
 
 enum field_form {
@@ -50,7 +51,8 @@ struct message {
 
 static struct list_begins note_lists(const struct tk_batch_builder *builder) {
   return (struct list_begins){builder->attributes.count, builder->values.count,
-                              builder->events.count, builder->links.count, builder->residual.count};
+                              builder->events.count,     builder->links.count,
+                              builder->residual.count,   builder->inner.count};
 }
 
 static void cut_lists(struct tk_batch_builder *builder, struct list_begins begins) {
@@ -59,6 +61,7 @@ static void cut_lists(struct tk_batch_builder *builder, struct list_begins begin
   builder->events.count = begins.events;
   builder->links.count = begins.links;
   builder->residual.count = begins.residual;
+  builder->inner.count = begins.inner;
 }
 
 /* The fault becomes an issue about the message `raw`, and is over. */
@@ -172,11 +175,13 @@ static void take_attributes(struct tk_protobuf_decoder *decoder, uint32_t begin,
   if (!decoder->builder->out_of_memory) attributes->count += count;
 }
 
-static void take_residual(struct tk_protobuf_decoder *decoder, uint32_t begin,
+/* What has been kept since `begins`, that of attribute values behind everything else. */
+static void take_residual(struct tk_protobuf_decoder *decoder, struct list_begins begins,
                           struct tk_residual *residual) {
   struct tk_stack *stack = &decoder->builder->residual;
-  const uint32_t size = stack->count - begin;
-  const void *data = tk_builder_take(decoder->builder, stack, begin, 1);
+  tk_builder_take_inner_fields(decoder->builder, begins.inner);
+  const uint32_t size = stack->count - begins.residual;
+  const void *data = tk_builder_take(decoder->builder, stack, begins.residual, 1);
   if (!data) return;
   residual->data = join(decoder, residual->data, residual->size, data, size, 1);
   if (decoder->builder->out_of_memory) return;
@@ -258,7 +263,7 @@ static bool add_event(struct tk_protobuf_decoder *decoder, void *draft,
   (void)draft;
   if (!decode_message(decoder, &event_message, field, &event)) return false;
   take_attributes(decoder, begins.attributes, &event.event.attributes);
-  take_residual(decoder, begins.residual, &event.event.residual);
+  take_residual(decoder, begins, &event.event.residual);
   struct tk_event *item = tk_builder_push(builder, &builder->events, sizeof event.event);
   if (item) *item = event.event;
   return true;
@@ -275,7 +280,7 @@ static bool add_link(struct tk_protobuf_decoder *decoder, void *draft,
   (void)draft;
   if (!decode_message(decoder, &link_message, field, &link)) return false;
   take_attributes(decoder, begins.attributes, &link.link.attributes);
-  take_residual(decoder, begins.residual, &link.link.residual);
+  take_residual(decoder, begins, &link.link.residual);
   tk_repair_link(builder, &link.link,
                  tk_read_trace_id_bytes(builder, link.trace_id, link.link.trace_id),
                  tk_read_span_id_bytes(builder, link.span_id, link.link.span_id));
@@ -357,7 +362,7 @@ static void take_span_lists(struct tk_protobuf_decoder *decoder, struct list_beg
   span->events = tk_builder_take(builder, &builder->events, begins.events, sizeof(struct tk_event));
   span->link_count = builder->links.count - begins.links;
   span->links = tk_builder_take(builder, &builder->links, begins.links, sizeof(struct tk_link));
-  take_residual(decoder, begins.residual, &span->residual);
+  take_residual(decoder, begins, &span->residual);
 }
 
 static void finish_span(struct tk_protobuf_decoder *decoder, struct span_draft *draft,
@@ -437,7 +442,7 @@ static bool merge_scope(struct tk_protobuf_decoder *decoder, void *draft,
     report_fault(decoder, "InstrumentationScope", tk_protobuf_raw(field));
   }
   take_attributes(decoder, begins.attributes, &scope.filled.attributes);
-  take_residual(decoder, begins.residual, &scope.filled.residual);
+  take_residual(decoder, begins, &scope.filled.residual);
   *outer->scope = scope.filled;
   return true;
 }
@@ -486,7 +491,7 @@ static bool merge_resource(struct tk_protobuf_decoder *decoder, void *draft,
     report_fault(decoder, "Resource", tk_protobuf_raw(field));
   }
   take_attributes(decoder, begins.attributes, &resource.filled.attributes);
-  take_residual(decoder, begins.residual, &resource.filled.residual);
+  take_residual(decoder, begins, &resource.filled.residual);
   *outer->resource = resource.filled;
   return true;
 }
@@ -501,7 +506,7 @@ static void *allocate(struct tk_protobuf_decoder *decoder, size_t size) {
 static bool add_scope_spans(struct tk_protobuf_decoder *decoder, void *draft,
                             const struct tk_wire_field *field) {
   const struct resource_spans_draft *outer = draft;
-  const uint32_t residual = decoder->builder->residual.count;
+  const struct list_begins begins = note_lists(decoder->builder);
   struct scope_spans_draft inner = {.scope = allocate(decoder, sizeof *inner.scope),
                                     .resource = outer->resource};
   if (!inner.scope) return tk_protobuf_fail(decoder, "memory", field->begin);
@@ -510,7 +515,7 @@ static bool add_scope_spans(struct tk_protobuf_decoder *decoder, void *draft,
     report_fault(decoder, "ScopeSpans", tk_protobuf_raw(field));
   }
   inner.scope->schema_url = inner.schema_url;
-  take_residual(decoder, residual, &inner.scope->outer_residual);
+  take_residual(decoder, begins, &inner.scope->outer_residual);
   return true;
 }
 
@@ -559,7 +564,7 @@ static void decode_resource_spans(struct tk_protobuf_decoder *decoder,
     report_fault(decoder, "ResourceSpans", tk_protobuf_raw(field));
   }
   draft.resource->schema_url = draft.schema_url;
-  take_residual(decoder, begins.residual, &draft.resource->outer_residual);
+  take_residual(decoder, begins, &draft.resource->outer_residual);
   cut_lists(builder, begins);
 }
 

@@ -7,11 +7,6 @@
 #include "cli/input/value_path.h"
 #include "cli/input/wire_format.h"
 
-/** A field that OTLP does not have, in which residuals keep what an attribute or value has beyond
- * OTLP: 1 the path to it, 2 its fields. Its writer is cli/output/residual.c; nobody else sees it.
- */
-#define TK_PROTOBUF_PATH_FIELD 536870656
-
 struct tk_protobuf_decoder {
   struct tk_batch_builder *builder;
   struct tk_value_path path; /* of the attribute value at hand */

@@ -64,18 +64,12 @@ static bool decode_any_value(struct tk_protobuf_decoder *decoder, const struct t
 static void keep_inner(struct tk_protobuf_decoder *decoder, const struct tk_wire *wire,
                        const struct tk_wire_field *field, enum tk_path_end end,
                        const char *message) {
-  struct tk_batch_builder *builder = decoder->builder;
   char path[TK_VALUE_PATH_TEXT];
-  const uint32_t begin = builder->residual.count;
   const uint32_t path_size = tk_value_path_write(&decoder->path, end, path);
   tk_protobuf_report_unknown(decoder, wire, field, message, path_size > 0);
   if (path_size == 0) return;
-  tk_builder_push_field(builder, 1, path, path_size);
-  tk_builder_push_field(builder, 2, (const char *)field->begin,
-                        (uint32_t)(wire->at - field->begin));
-  const uint32_t size = builder->residual.count - begin;
-  const char *content = tk_builder_take(builder, &builder->residual, begin, 1);
-  if (content) tk_builder_push_field(builder, TK_PROTOBUF_PATH_FIELD, content, size);
+  const struct tk_text content = {(const char *)field->begin, (uint32_t)(wire->at - field->begin)};
+  tk_builder_keep_inner(decoder->builder, (struct tk_text){path, path_size}, content);
 }
 
 /* `begin`: of the list on the builder's values. */

@@ -156,7 +156,7 @@ static struct tk_event read_exception(struct tk_plain *plain, void *time_ns) {
       char path[NAME_LIMIT] = "aws.xray.exception.";
       const uint32_t size = (uint32_t)strlen(path);
       const uint32_t room = NAME_LIMIT - size;
-      memcpy(path + size, name.data, name.size < room ? name.size : room);
+      if (name.size > 0) memcpy(path + size, name.data, name.size < room ? name.size : room);
       push_value(plain, path, size + (name.size < room ? name.size : room));
     }
   }
@@ -251,7 +251,7 @@ static void read_service(struct tk_plain *plain, struct reading *reading) {
     const struct tk_text name = tk_raw_text(key);
     const uint32_t added = name.size < NAME_LIMIT - size - 1 ? name.size : NAME_LIMIT - size - 1;
     path[size] = '.';
-    memcpy(path + size + 1, name.data, added);
+    if (added > 0) memcpy(path + size + 1, name.data, added);
     push_tree(plain, path, size + 1 + added, 4);
   }
 }
