@@ -634,6 +634,24 @@ def check(number_of_test, name, good):
     return good
 
 
+def check_schema(number_of_test, records):
+    """Records are what docs/sampling-decision.schema.json says, but those made to be wrong."""
+    try:
+        import jsonschema
+    except ImportError:
+        print("ok", number_of_test, "- records conform to their schema # SKIP no jsonschema")
+        return True
+    path = pathlib.Path(__file__).parent.parent.parent / "docs/sampling-decision.schema.json"
+    validator = jsonschema.Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
+    jsonschema.Draft202012Validator.check_schema(validator.schema)
+    good = len(records) > 10
+    for line, *_ in records:
+        record = json.loads(line)
+        is_right = record["decision"] != "odd" and record.get("probability") != 1.5
+        good = good and validator.is_valid(record) == is_right
+    return check(number_of_test, "records conform to their schema", good)
+
+
 def run(options, folder):
     rng = random.Random(options.seed)
     folder = pathlib.Path(folder)
@@ -701,7 +719,8 @@ def run(options, folder):
     failures += not check(8, f"{sum(expected.values())} issues of {len(kinds)} types", found == expected and len(kinds) > 9)
     differences(found, expected)
     db.close()
-    print("1..8")
+    failures += not check_schema(9, records)
+    print("1..9")
     return failures
 
 
