@@ -14,77 +14,16 @@
 #include "sqlext/sampling/policy_compiled.h"
 #include "sqlext/sampling/policy_ottl.h"
 #include "sqlext/sampling/policy_refinery.h"
+#include "sqlext/sampling/policy_rules.h"
 #include "store/sqlite_api.h"
 
 enum {
-  NEWEST = 157,        /* semantics without a version */
-  NOT_SINCE = 154,     /* the policy `not` */
-  BUCKETS_SINCE = 153, /* rate_limiting by token bucket */
-  LEAF_LIMIT = 4096
+  NOT_SINCE = 154, /* the policy `not` */
+  LEAF_LIMIT = 4096,
+  DRAW_LIMIT = 1000 /* probabilistic policies */
 };
 
 #define MILLION INT64_C(1000000)
-
-/* ---- semantics ---- */
-
-static bool take_option(struct tk_text word, const char *name, struct tk_text *value) {
-  const size_t size = strlen(name);
-  if (word.size <= size || memcmp(word.data, name, size) != 0) return false;
-  *value = (struct tk_text){word.data + size, word.size - (uint32_t)size};
-  return true;
-}
-
-/* `v0.157`, `0.157.1` */
-static bool read_version(struct tk_text word, uint32_t *minor) {
-  uint32_t at = word.data[0] == 'v', number = 0, digits = 0;
-  if (word.size < at + 3 || memcmp(word.data + at, "0.", 2) != 0) return false;
-  for (at += 2; at < word.size && word.data[at] >= '0' && word.data[at] <= '9'; at++, digits++) {
-    if (digits < 6) number = number * 10 + (uint32_t)(word.data[at] - '0');
-  }
-  *minor = number;
-  if (digits == 0 || digits > 6) return false;
-  if (at == word.size) return true;
-  for (at++; at < word.size; at++) {
-    if (word.data[at] < '0' || word.data[at] > '9') return false;
-  }
-  return true;
-}
-
-static enum tk_status read_word(struct tk_text word, struct tk_semantics *semantics,
-                                struct tk_error *error) {
-  struct tk_text value;
-  if (take_option(word, "sdk=", &value)) {
-    if (tk_sdk_find(value, &semantics->sdk)) return TK_OK;
-    return tk_fail(error, TK_INVALID,
-                   "semantics: expected sdk=go, go1.11, rust, python, java, dotnet or js, found "
-                   "'%.*s'",
-                   (int)word.size, word.data);
-  }
-  if (take_option(word, "pipeline=", &semantics->pipeline)) return TK_OK;
-  if (take_option(word, "target=", &semantics->target)) return TK_OK;
-  if (word.size == 6 && memcmp(word.data, "latest", 6) == 0) return TK_OK;
-  if (read_version(word, &semantics->minor)) return TK_OK;
-  return tk_fail(error, TK_INVALID,
-                 "semantics: expected a version such as v0.150, sdk=, pipeline= or target=, found "
-                 "'%.*s'",
-                 (int)(word.size < 60 ? word.size : 60), word.data);
-}
-
-enum tk_status tk_semantics_parse(struct tk_text text, struct tk_semantics *semantics_out,
-                                  struct tk_error *error) {
-  struct tk_semantics semantics = {.minor = NEWEST};
-  enum tk_status status = TK_OK;
-  for (uint32_t at = 0; at < text.size && status == TK_OK;) {
-    uint32_t end = at;
-    while (end < text.size && text.data[end] != ' ' && text.data[end] != ',') end++;
-    if (end > at) {
-      status = read_word((struct tk_text){text.data + at, end - at}, &semantics, error);
-    }
-    at = end + 1;
-  }
-  if (status == TK_OK) *semantics_out = semantics;
-  return status;
-}
 
 /* ---- refusing ---- */
 
@@ -226,177 +165,26 @@ static enum tk_status add_expression_leaf(struct tk_program *program,
   return TK_OK;
 }
 
-/* ---- expressions of rules; NULL is out of memory throughout ---- */
-
-static struct tk_expression *combine(struct tk_program *program, enum tk_node node, int op,
-                                     const struct tk_expression *a, const struct tk_expression *b) {
-  struct tk_expression *made = tk_expression_new(&program->pool, node);
-  const struct tk_expression **children =
-      tk_arena_alloc(&program->pool.arena, 2 * sizeof *children);
-  if (!made || !children || !a) return NULL;
-  children[0] = a;
-  children[1] = b;
-  made->children = children;
-  made->child_count = b ? 2 : 1;
-  made->op = op;
-  return made;
-}
-
-static struct tk_expression *text_literal(struct tk_program *program, struct tk_text text) {
-  struct tk_expression *made = tk_expression_new(&program->pool, TK_NODE_LITERAL);
-  if (!made) return NULL;
-  made->literal = (struct tk_value){
-      .type = TK_VALUE_STRING, .size = text.size, .as.text = text.data ? text.data : ""};
-  return made;
-}
-
-static struct tk_expression *bool_literal(struct tk_program *program, bool truth) {
-  struct tk_expression *made = tk_expression_new(&program->pool, TK_NODE_LITERAL);
-  if (made) made->literal = (struct tk_value){.type = TK_VALUE_BOOL, .as.integer = truth};
-  return made;
-}
-
-static struct tk_expression *both(struct tk_program *program, struct tk_expression *a,
-                                  struct tk_expression *b) {
-  return a && b ? combine(program, TK_NODE_AND, 0, a, b) : NULL;
-}
-
-static struct tk_expression *either(struct tk_program *program, struct tk_expression *a,
-                                    struct tk_expression *b) {
-  return a && b ? combine(program, TK_NODE_OR, 0, a, b) : NULL;
-}
-
-static struct tk_expression *field(struct tk_program *program, enum tk_field which,
-                                   struct tk_text key) {
-  return tk_expression_field(&program->pool, which, key);
-}
-
-static struct tk_expression *wildcard(struct tk_program *program, struct tk_expression *target,
-                                      struct tk_text pattern, bool fold) {
-  struct tk_expression *wanted = text_literal(program, pattern);
-  if (!target || !wanted) return NULL;
-  return combine(program, TK_NODE_CALL, fold ? TK_CALL_WILDCARD_CASE : TK_CALL_WILDCARD, target,
-                 wanted);
-}
-
-/* ---- rules of SDK samplers ---- */
-
-static struct tk_expression *rule_values(struct tk_program *program,
-                                         const struct tk_sampling_rule *rule) {
-  struct tk_expression *any = bool_literal(program, false);
-  for (uint32_t i = 0; i < rule->values.count && any; i++) {
-    struct tk_expression *target = field(program, TK_FIELD_ATTRIBUTE, rule->values_key);
-    struct tk_expression *text =
-        target ? combine(program, TK_NODE_CALL, TK_CALL_STRING, target, NULL) : NULL;
-    struct tk_expression *wanted = text_literal(program, rule->values.items[i]);
-    if (!text || !wanted) return NULL;
-    any = either(program, any, combine(program, TK_NODE_COMPARE, TK_EQ, text, wanted));
-  }
-  return any;
-}
-
-static struct tk_expression *any_pattern(struct tk_program *program,
-                                         const struct tk_sampling_rule *rule,
-                                         const struct tk_sampling_texts *patterns) {
-  struct tk_expression *any = bool_literal(program, false);
-  for (uint32_t i = 0; i < patterns->count && any; i++) {
-    any = either(program, any,
-                 wildcard(program, field(program, TK_FIELD_ATTRIBUTE, rule->patterns_key),
-                          patterns->items[i], false));
-  }
-  return any;
-}
-
-/* The attribute is there, is one of the included (all, if there are none), none of the excluded. */
-static struct tk_expression *rule_patterns(struct tk_program *program,
-                                           const struct tk_sampling_rule *rule) {
-  struct tk_expression *nothing = tk_expression_new(&program->pool, TK_NODE_LITERAL);
-  struct tk_expression *target = field(program, TK_FIELD_ATTRIBUTE, rule->patterns_key);
-  if (!nothing || !target) return NULL;
-  struct tk_expression *all = combine(program, TK_NODE_COMPARE, TK_NE, target, nothing);
-  if (rule->included.count > 0)
-    all = both(program, all, any_pattern(program, rule, &rule->included));
-  if (rule->excluded.count > 0 && all) {
-    struct tk_expression *excluded = any_pattern(program, rule, &rule->excluded);
-    all = excluded ? both(program, all, combine(program, TK_NODE_NOT, 0, excluded, NULL)) : NULL;
-  }
-  return all;
-}
-
-static struct tk_expression *rule_kinds(struct tk_program *program, uint32_t kinds) {
-  struct tk_expression *any = bool_literal(program, false);
-  for (int64_t kind = 0; kind < 32 && any; kind++) {
-    if (!(kinds >> kind & 1)) continue;
-    struct tk_expression *target = field(program, TK_FIELD_KIND, (struct tk_text){"", 0});
-    struct tk_expression *wanted = tk_expression_new(&program->pool, TK_NODE_LITERAL);
-    if (!target || !wanted) return NULL;
-    wanted->literal = (struct tk_value){.type = TK_VALUE_INT, .as.integer = kind};
-    any = either(program, any, combine(program, TK_NODE_COMPARE, TK_EQ, target, wanted));
-  }
-  return any;
-}
+/* ---- rules of SDK samplers and of X-Ray ---- */
 
 static enum tk_status add_rule_leaf(struct tk_program *program,
                                     const struct tk_sampling_policy *policy,
                                     struct tk_error *error) {
-  const struct tk_sampling_rule *rule = &policy->as.rule;
-  /* Decided at the root, which has no parent. */
-  struct tk_expression *all =
-      bool_literal(program, rule->parents == 0 || rule->parents & TK_PARENT_NONE);
-  if (rule->has_values) all = both(program, all, rule_values(program, rule));
-  if (rule->has_patterns) all = both(program, all, rule_patterns(program, rule));
-  if (rule->kinds != 0) all = both(program, all, rule_kinds(program, rule->kinds));
+  const struct tk_expression *all = tk_rule_expression(&program->pool, &policy->as.rule);
   if (!all) return tk_nomem(error);
   return add_expression_leaf(program, policy, TK_LEAF_ROOT, all, error);
-}
-
-/* ---- rules of X-Ray ---- */
-
-/* One of up to three attributes has the pattern; a pattern that is not given matches all. */
-static struct tk_expression *xray_pattern(struct tk_program *program, struct tk_expression *all,
-                                          struct tk_text pattern, const char *const *keys) {
-  struct tk_expression *any = bool_literal(program, false);
-  if (pattern.size == 0 || (pattern.size == 1 && pattern.data[0] == '*')) return all;
-  for (; *keys && any; keys++) {
-    const struct tk_text key = {*keys, (uint32_t)strlen(*keys)};
-    any = either(program, any,
-                 wildcard(program, field(program, TK_FIELD_ATTRIBUTE, key), pattern, true));
-  }
-  return both(program, all, any);
 }
 
 static enum tk_status add_xray_leaf(struct tk_program *program,
                                     const struct tk_sampling_policy *policy,
                                     struct tk_error *error) {
-  static const char *const hosts[] = {"http.host", "server.address", "net.host.name", NULL};
-  static const char *const methods[] = {"http.request.method", "http.method", NULL};
-  static const char *const paths[] = {"url.path", "http.target", NULL};
-  static const char *const service_keys[] = {"service.name"};
   const struct tk_sampling_xray *rule = &policy->as.xray;
-  struct tk_expression *all = bool_literal(program, true);
   if ((rule->service_type.size > 0 && rule->service_type.data[0] != '*') ||
       (rule->resource_arn.size > 0 && rule->resource_arn.data[0] != '*')) {
     return refuse(program, policy, 0, TK_UNSUPPORTED, error,
                   "rules by ServiceType or ResourceARN are not supported");
   }
-  if (!rule->is_default) {
-    all = xray_pattern(program, all, rule->host, hosts);
-    all = xray_pattern(program, all, rule->http_method, methods);
-    all = xray_pattern(program, all, rule->url_path, paths);
-    if (policy->service.size > 0) {
-      const struct tk_text key = {service_keys[0], (uint32_t)strlen(service_keys[0])};
-      all = both(program, all,
-                 wildcard(program, field(program, TK_FIELD_RESOURCE_ATTRIBUTE, key),
-                          policy->service, true));
-    }
-    for (uint32_t i = 0; i < rule->attribute_count && all; i++) {
-      const struct tk_attribute *attribute = &rule->attributes[i];
-      const struct tk_text pattern = {attribute->value.as.text, attribute->value.size};
-      all = both(
-          program, all,
-          wildcard(program, field(program, TK_FIELD_ATTRIBUTE, attribute->key), pattern, true));
-    }
-  }
+  const struct tk_expression *all = tk_xray_expression(&program->pool, policy);
   if (!all) return tk_nomem(error);
   program->is_stateful |= rule->reservoir_per_second > 0;
   return add_expression_leaf(program, policy, TK_LEAF_ROOT, all, error);
@@ -412,36 +200,48 @@ static enum tk_status check_sha1(const struct tk_program *program,
   return status == TK_OK ? TK_OK : refuse(program, policy, 0, status, error, "%s", inner.message);
 }
 
+/* Adds a condition: to what a single span must meet, of Scope "span", or as a leaf of its own. */
+static enum tk_status add_refinery_condition(struct tk_program *program,
+                                             const struct tk_sampling_policy *policy,
+                                             const struct tk_refinery_condition *condition,
+                                             struct tk_expression *one_span,
+                                             const struct tk_expression **children,
+                                             struct tk_error *error) {
+  const struct tk_expression *expression = NULL;
+  struct tk_error inner = {{0}};
+  bool of_root = false;
+  if (condition->op == TK_REFINERY_HAS_ROOT_SPAN) {
+    return add_simple_leaf(program, policy, TK_LEAF_HAS_ROOT, error);
+  }
+  const enum tk_status status =
+      tk_refinery_compile(condition, &program->pool, &expression, &of_root, &inner);
+  if (status == TK_NOMEM) return tk_nomem(error);
+  if (status != TK_OK) {
+    return refuse(program, policy, condition->line, status, error, "%s", inner.message);
+  }
+  if (policy->as.refinery_rule.by_span && !of_root) {
+    children[one_span->child_count++] = expression;
+    return TK_OK;
+  }
+  return add_expression_leaf(program, policy, of_root ? TK_LEAF_ROOT : TK_LEAF_CONDITION,
+                             expression, error);
+}
+
 static enum tk_status add_refinery_leaves(struct tk_program *program,
                                           const struct tk_sampling_policy *policy,
                                           struct tk_error *error) {
   const struct tk_sampling_refinery_rule *rule = &policy->as.refinery_rule;
-  struct tk_expression *one_span = NULL; /* what a single span must meet, of Scope "span" */
+  const struct tk_expression **children;
+  struct tk_expression *one_span =
+      tk_expression_list(&program->pool, TK_NODE_AND, rule->condition_count, &children);
   enum tk_status status = TK_OK;
+  if (!one_span) return tk_nomem(error);
+  one_span->child_count = 0;
   for (uint32_t i = 0; i < rule->condition_count && status == TK_OK; i++) {
-    const struct tk_refinery_condition *condition = &rule->conditions[i];
-    const struct tk_expression *expression = NULL;
-    struct tk_error inner = {{0}};
-    bool of_root = false;
-    if (condition->op == TK_REFINERY_HAS_ROOT_SPAN) {
-      status = add_simple_leaf(program, policy, TK_LEAF_HAS_ROOT, error);
-      continue;
-    }
-    status = tk_refinery_compile(condition, &program->pool, &expression, &of_root, &inner);
-    if (status == TK_NOMEM) return tk_nomem(error);
-    if (status != TK_OK) {
-      return refuse(program, policy, condition->line, status, error, "%s", inner.message);
-    }
-    if (rule->by_span && !of_root) {
-      one_span = one_span ? combine(program, TK_NODE_AND, 0, one_span, expression)
-                          : combine(program, TK_NODE_AND, 0, expression, NULL);
-      if (!one_span) return tk_nomem(error);
-      continue;
-    }
-    status = add_expression_leaf(program, policy, of_root ? TK_LEAF_ROOT : TK_LEAF_CONDITION,
-                                 expression, error);
+    status =
+        add_refinery_condition(program, policy, &rule->conditions[i], one_span, children, error);
   }
-  if (status == TK_OK && one_span) {
+  if (status == TK_OK && one_span->child_count > 0) {
     status = add_expression_leaf(program, policy, TK_LEAF_CONDITION, one_span, error);
   }
   if (status == TK_OK && !rule->drop && policy->child_count == 0 && rule->rate > 1) {
@@ -533,9 +333,9 @@ static enum tk_status compile_span_stage(struct tk_program *program,
   return TK_OK;
 }
 
-static enum tk_status refuse_remote(struct tk_program *program,
-                                    const struct tk_sampling_policy *policy,
-                                    struct tk_error *error) {
+static enum tk_status compile_remote(struct tk_program *program,
+                                     const struct tk_sampling_policy *policy,
+                                     struct tk_error *error) {
   if (policy->type == TK_SAMPLING_JAEGER_REMOTE && policy->child_count > 0) {
     return compile_children(program, policy, error);
   }
@@ -544,103 +344,136 @@ static enum tk_status refuse_remote(struct tk_program *program,
                 "themselves");
 }
 
+static enum tk_status compile_tail(struct tk_program *program,
+                                   const struct tk_sampling_policy *policy,
+                                   struct tk_error *error) {
+  if (policy->as.tail.strategy == TK_TAIL_SPAN_INGEST) {
+    return refuse(program, policy, 0, TK_UNSUPPORTED, error,
+                  "sampling_strategy span-ingest decides by batches, which are not stored");
+  }
+  return compile_children(program, policy, error);
+}
+
+static enum tk_status compile_not(struct tk_program *program,
+                                  const struct tk_sampling_policy *policy, struct tk_error *error) {
+  if (program->semantics.minor >= NOT_SINCE) return compile_children(program, policy, error);
+  return refuse(program, policy, 0, TK_INVALID, error,
+                "the collector has this policy from v0.%d on, and the semantics asked for is v0.%u",
+                NOT_SINCE, (unsigned)program->semantics.minor);
+}
+
+static enum tk_status compile_composite(struct tk_program *program,
+                                        const struct tk_sampling_policy *policy,
+                                        struct tk_error *error) {
+  program->is_stateful = true;
+  return compile_children(program, policy, error);
+}
+
+static enum tk_status compile_limit(struct tk_program *program,
+                                    const struct tk_sampling_policy *policy,
+                                    struct tk_error *error) {
+  (void)error;
+  set_limiter(program, policy);
+  return TK_OK;
+}
+
+static enum tk_status compile_jaeger(struct tk_program *program,
+                                     const struct tk_sampling_policy *policy,
+                                     struct tk_error *error) {
+  program->needs_root = true;
+  set_jaeger_limiter(program, policy);
+  return compile_children(program, policy, error);
+}
+
+static enum tk_status compile_refinery_deterministic(struct tk_program *program,
+                                                     const struct tk_sampling_policy *policy,
+                                                     struct tk_error *error) {
+  return policy->as.refinery_deterministic.rate > 1 ? check_sha1(program, policy, error) : TK_OK;
+}
+
+static enum tk_status compile_refinery_rules(struct tk_program *program,
+                                             const struct tk_sampling_policy *policy,
+                                             struct tk_error *error) {
+  if (policy->as.refinery_rules.check_nested_fields) {
+    return refuse(program, policy, 0, TK_UNSUPPORTED, error, "CheckNestedFields is not supported");
+  }
+  return compile_children(program, policy, error);
+}
+
+static enum tk_status compile_refinery_rule(struct tk_program *program,
+                                            const struct tk_sampling_policy *policy,
+                                            struct tk_error *error) {
+  const enum tk_status status = add_refinery_leaves(program, policy, error);
+  return status == TK_OK ? compile_children(program, policy, error) : status;
+}
+
+static enum tk_status compile_probability(struct tk_program *program,
+                                          const struct tk_sampling_policy *policy,
+                                          struct tk_error *error) {
+  (void)error;
+  compiled_of(program, policy)->threshold =
+      tk_threshold_of_probability(policy->as.ratio.ratio.value, 4);
+  return TK_OK;
+}
+
+static enum tk_status compile_rule(struct tk_program *program,
+                                   const struct tk_sampling_policy *policy,
+                                   struct tk_error *error) {
+  const enum tk_status status = add_rule_leaf(program, policy, error);
+  return status == TK_OK ? compile_children(program, policy, error) : status;
+}
+
+/* Decided at the root: its other children never are asked. */
+static enum tk_status compile_parent_based(struct tk_program *program,
+                                           const struct tk_sampling_policy *policy,
+                                           struct tk_error *error) {
+  return compile_policy(program, &policy->children[0], error);
+}
+
+/* One leaf, which depends on nothing but the type. */
+struct simple_leaf {
+  bool is_one;
+  enum tk_leaf_kind kind;
+};
+
+/* What has neither is done with when its children are. */
 static enum tk_status compile_policy(struct tk_program *program,
                                      const struct tk_sampling_policy *policy,
                                      struct tk_error *error) {
-  enum tk_status status = TK_OK;
-  switch (policy->type) {
-    case TK_SAMPLING_PROBABILISTIC_SAMPLER:
-      return compile_span_stage(program, policy, error);
-    case TK_SAMPLING_TAIL:
-      if (policy->as.tail.strategy == TK_TAIL_SPAN_INGEST) {
-        return refuse(program, policy, 0, TK_UNSUPPORTED, error,
-                      "sampling_strategy span-ingest decides by batches, which are not stored");
-      }
-      break;
-    case TK_SAMPLING_LATENCY:
-      return compile_latency(program, policy, error);
-    case TK_SAMPLING_NUMERIC_ATTRIBUTE:
-      return add_simple_leaf(program, policy, TK_LEAF_NUMERIC, error);
-    case TK_SAMPLING_STATUS_CODE:
-      return add_simple_leaf(program, policy, TK_LEAF_STATUS, error);
-    case TK_SAMPLING_STRING_ATTRIBUTE:
-      return add_string_leaf(program, policy, error);
-    case TK_SAMPLING_BOOLEAN_ATTRIBUTE:
-      return add_simple_leaf(program, policy, TK_LEAF_BOOLEAN, error);
-    case TK_SAMPLING_TRACE_STATE:
-      return add_simple_leaf(program, policy, TK_LEAF_TRACE_STATE, error);
-    case TK_SAMPLING_TRACE_FLAGS:
-      return add_simple_leaf(program, policy, TK_LEAF_FLAGS, error);
-    case TK_SAMPLING_SPAN_COUNT:
-      return add_simple_leaf(program, policy, TK_LEAF_SPAN_COUNT, error);
-    case TK_SAMPLING_OTTL_CONDITION:
-      return add_ottl_leaf(program, policy, error);
-    case TK_SAMPLING_RATE_LIMITING:
-    case TK_SAMPLING_BYTES_LIMITING:
-      set_limiter(program, policy);
-      return TK_OK;
-    case TK_SAMPLING_NOT:
-      if (program->semantics.minor < NOT_SINCE) {
-        return refuse(program, policy, 0, TK_INVALID, error,
-                      "the collector has this policy from v0.%d on, and the semantics asked for is "
-                      "v0.%u",
-                      NOT_SINCE, (unsigned)program->semantics.minor);
-      }
-      break;
-    case TK_SAMPLING_COMPOSITE:
-      program->is_stateful = true;
-      break;
-    case TK_SAMPLING_JAEGER_PROBABILISTIC:
-    case TK_SAMPLING_JAEGER_RATE_LIMITING:
-    case TK_SAMPLING_JAEGER_REMAINING:
-      program->needs_root = true;
-      set_jaeger_limiter(program, policy);
-      break;
-    case TK_SAMPLING_REFINERY_DETERMINISTIC:
-      if (policy->as.refinery_deterministic.rate > 1) return check_sha1(program, policy, error);
-      break;
-    case TK_SAMPLING_REFINERY_RULES:
-      if (policy->as.refinery_rules.check_nested_fields) {
-        return refuse(program, policy, 0, TK_UNSUPPORTED, error,
-                      "CheckNestedFields is not supported");
-      }
-      break;
-    case TK_SAMPLING_REFINERY_RULE:
-      if ((status = add_refinery_leaves(program, policy, error)) != TK_OK) return status;
-      break;
-    case TK_SAMPLING_PROBABILITY:
-      compiled_of(program, policy)->threshold =
-          tk_threshold_of_probability(policy->as.ratio.ratio.value, 4);
-      break;
-    case TK_SAMPLING_JAEGER_REMOTE:
-    case TK_SAMPLING_XRAY_REMOTE:
-      return refuse_remote(program, policy, error);
-    case TK_SAMPLING_RULE:
-      if ((status = add_rule_leaf(program, policy, error)) != TK_OK) return status;
-      break;
-    case TK_SAMPLING_XRAY_RULE:
-      return add_xray_leaf(program, policy, error);
-    case TK_SAMPLING_PARENT_BASED: /* decided at the root: its other children never are */
-      return compile_policy(program, &policy->children[0], error);
-    case TK_SAMPLING_ALWAYS_SAMPLE:
-    case TK_SAMPLING_PROBABILISTIC:
-    case TK_SAMPLING_AND:
-    case TK_SAMPLING_DROP:
-    case TK_SAMPLING_REFINERY_DYNAMIC:
-    case TK_SAMPLING_REFINERY_EMA_DYNAMIC:
-    case TK_SAMPLING_REFINERY_EMA_THROUGHPUT:
-    case TK_SAMPLING_REFINERY_WINDOWED_THROUGHPUT:
-    case TK_SAMPLING_REFINERY_TOTAL_THROUGHPUT:
-    case TK_SAMPLING_ALWAYS_ON:
-    case TK_SAMPLING_ALWAYS_OFF:
-    case TK_SAMPLING_ALWAYS_RECORD:
-    case TK_SAMPLING_TRACE_ID_RATIO:
-    case TK_SAMPLING_COMPOSABLE:
-    case TK_SAMPLING_PARENT_THRESHOLD:
-    case TK_SAMPLING_RULE_BASED:
-    default:
-      break;
+  static enum tk_status (*const compilers[TK_SAMPLING_TYPE_COUNT])(
+      struct tk_program *, const struct tk_sampling_policy *, struct tk_error *) = {
+      [TK_SAMPLING_PROBABILISTIC_SAMPLER] = compile_span_stage,
+      [TK_SAMPLING_TAIL] = compile_tail,
+      [TK_SAMPLING_LATENCY] = compile_latency,
+      [TK_SAMPLING_STRING_ATTRIBUTE] = add_string_leaf,
+      [TK_SAMPLING_OTTL_CONDITION] = add_ottl_leaf,
+      [TK_SAMPLING_RATE_LIMITING] = compile_limit,
+      [TK_SAMPLING_BYTES_LIMITING] = compile_limit,
+      [TK_SAMPLING_NOT] = compile_not,
+      [TK_SAMPLING_COMPOSITE] = compile_composite,
+      [TK_SAMPLING_JAEGER_PROBABILISTIC] = compile_jaeger,
+      [TK_SAMPLING_JAEGER_RATE_LIMITING] = compile_jaeger,
+      [TK_SAMPLING_JAEGER_REMAINING] = compile_jaeger,
+      [TK_SAMPLING_REFINERY_DETERMINISTIC] = compile_refinery_deterministic,
+      [TK_SAMPLING_REFINERY_RULES] = compile_refinery_rules,
+      [TK_SAMPLING_REFINERY_RULE] = compile_refinery_rule,
+      [TK_SAMPLING_PROBABILITY] = compile_probability,
+      [TK_SAMPLING_JAEGER_REMOTE] = compile_remote,
+      [TK_SAMPLING_XRAY_REMOTE] = compile_remote,
+      [TK_SAMPLING_PARENT_BASED] = compile_parent_based,
+      [TK_SAMPLING_RULE] = compile_rule,
+      [TK_SAMPLING_XRAY_RULE] = add_xray_leaf};
+  static const struct simple_leaf leaves[TK_SAMPLING_TYPE_COUNT] = {
+      [TK_SAMPLING_NUMERIC_ATTRIBUTE] = {true, TK_LEAF_NUMERIC},
+      [TK_SAMPLING_STATUS_CODE] = {true, TK_LEAF_STATUS},
+      [TK_SAMPLING_BOOLEAN_ATTRIBUTE] = {true, TK_LEAF_BOOLEAN},
+      [TK_SAMPLING_TRACE_STATE] = {true, TK_LEAF_TRACE_STATE},
+      [TK_SAMPLING_TRACE_FLAGS] = {true, TK_LEAF_FLAGS},
+      [TK_SAMPLING_SPAN_COUNT] = {true, TK_LEAF_SPAN_COUNT}};
+  if (leaves[policy->type].is_one) {
+    return add_simple_leaf(program, policy, leaves[policy->type].kind, error);
   }
+  if (compilers[policy->type]) return compilers[policy->type](program, policy, error);
   return compile_children(program, policy, error);
 }
 
@@ -672,6 +505,10 @@ static enum tk_status find_draws(struct tk_program *program, struct tk_error *er
   uint32_t most = 0;
   while ((policy = tk_sampling_config_next(program->config, policy)) != NULL) {
     most += policy->type == TK_SAMPLING_PROBABILISTIC;
+    if (most > DRAW_LIMIT) {
+      return refuse(program, policy, 0, TK_UNSUPPORTED, error, "more than %d of its type",
+                    DRAW_LIMIT);
+    }
   }
   struct tk_program_draws *draws = tk_arena_alloc(arena, sizeof *draws);
   if (!draws) return tk_nomem(error);

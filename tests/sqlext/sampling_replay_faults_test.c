@@ -62,6 +62,7 @@ static void fail_each_allocation(const char *sql, void (*arm)(int)) {
 
   fault_memory_fail_at(0);
   run(sql, expected, sizeof expected);
+  if (strstr(expected, "libpcre2-dev")) return; /* built without: it says which */
   CHECK(strstr(expected, "keep") != NULL);
   const sqlite3_int64 before = sqlite3_memory_used();
   for (int n = 1;; n += step) {
