@@ -75,6 +75,13 @@ struct reference {
   uint32_t trace_index;
 };
 
+/* Weights stay open from trace to trace, however these lie. */
+struct kept_weights {
+  const struct tk_segment *segment; /* held for them */
+  struct tk_weights *weights;       /* NULL: not open */
+};
+enum { KEPT_WEIGHTS_MAX = 64 };
+
 struct traces_cursor {
   sqlite3_vtab_cursor base;
   int plan;
@@ -84,7 +91,8 @@ struct traces_cursor {
   struct tk_segment_summary *summaries;
   struct tk_split_traces split;
   const struct tk_segment **opened;    /* by segment index, NULL where closed */
-  struct tk_weights **weights;         /* likewise, of those asked for adjusted_count */
+  struct kept_weights *weights;        /* by segment index; NULL: nobody asked for adjusted_count */
+  uint32_t weights_count;              /* of those open */
   uint32_t segment_index, trace_index; /* where a scan is */
   bool is_segment_begun;
   struct reference *references; /* what comes out, unless it is a plain scan */
@@ -102,10 +110,19 @@ static struct tk_reader *reader_of(const struct traces_cursor *cursor) {
 
 static void close_segments(struct traces_cursor *cursor) {
   for (uint32_t s = 0; cursor->opened && s < cursor->segments.count; s++) {
-    if (cursor->weights) tk_weights_close(cursor->weights[s]);
-    if (cursor->weights) cursor->weights[s] = NULL;
     if (cursor->opened[s]) tk_segment_release(cursor->opened[s]);
     cursor->opened[s] = NULL;
+  }
+}
+
+static void close_weights(struct traces_cursor *cursor) {
+  for (uint32_t s = 0; cursor->weights_count > 0 && s < cursor->segments.count; s++) {
+    struct kept_weights *kept = &cursor->weights[s];
+    if (!kept->weights) continue;
+    tk_weights_close(kept->weights);
+    tk_segment_release(kept->segment);
+    kept->weights = NULL;
+    cursor->weights_count--;
   }
 }
 
@@ -295,6 +312,7 @@ static enum tk_status scan_next(struct traces_cursor *cursor, bool *found_out,
     if (!cursor->is_segment_begun) {
       bool may = may_pass(&cursor->terms, &cursor->summaries[cursor->segment_index]);
       close_segments(cursor);
+      close_weights(cursor);
       cursor->trace_index = 0;
       if (!may) continue;
       status = open_segment(cursor, cursor->segment_index, &segment, error);
@@ -487,6 +505,7 @@ static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **cursor_out) {
 
 static void reset_cursor(struct traces_cursor *cursor) {
   close_segments(cursor);
+  close_weights(cursor);
   tk_trace_clear(&cursor->trace);
   tk_terms_reset(&cursor->terms);
   tk_segment_list_reset(&cursor->segments);
@@ -669,20 +688,39 @@ static enum tk_status give_count(struct traces_cursor *cursor, sqlite3_context *
   return status;
 }
 
+static enum tk_status open_weights(struct traces_cursor *cursor, uint32_t segment_index,
+                                   struct tk_error *error) {
+  struct kept_weights *kept = &cursor->weights[segment_index];
+  enum tk_status status = tk_segment_list_open(&cursor->segments, reader_of(cursor), segment_index,
+                                               &kept->segment, error);
+  if (status != TK_OK) return status;
+  status = tk_weights_open(reader_of(cursor), kept->segment, &kept->weights, error);
+  if (status != TK_OK) {
+    tk_segment_release(kept->segment);
+    return status;
+  }
+  cursor->weights_count++;
+  return TK_OK;
+}
+
 /* Weights of the rows of a part. */
 static enum tk_status weigh_part(struct traces_cursor *cursor, const struct tk_trace_part *part,
                                  const struct tk_weights **weights_out, struct tk_error *error) {
   const uint32_t count = cursor->segments.count;
   enum tk_status status = TK_OK;
   if (!cursor->weights) {
-    cursor->weights = sqlite3_malloc64(count * sizeof *cursor->weights + 1);
+    const uint64_t size = count * sizeof *cursor->weights;
+    cursor->weights = sqlite3_malloc64(size + 1);
     if (!cursor->weights) return tk_nomem(error);
-    for (uint32_t s = 0; s < count; s++) cursor->weights[s] = NULL;
+    memset(cursor->weights, 0, size);
   }
-  struct tk_weights **weights = &cursor->weights[part->segment_index];
-  if (!*weights) status = tk_weights_open(reader_of(cursor), part->segment, weights, error);
-  if (status == TK_OK) status = tk_weights_prepare_trace(*weights, part->trace_index, error);
-  *weights_out = *weights;
+  struct kept_weights *kept = &cursor->weights[part->segment_index];
+  if (!kept->weights) {
+    if (cursor->weights_count >= KEPT_WEIGHTS_MAX) close_weights(cursor);
+    status = open_weights(cursor, part->segment_index, error);
+  }
+  if (status == TK_OK) status = tk_weights_prepare_trace(kept->weights, part->trace_index, error);
+  *weights_out = kept->weights;
   return status;
 }
 

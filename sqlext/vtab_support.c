@@ -70,6 +70,9 @@ struct shared_reader {
   struct tk_recorded_weights weights; /* likewise */
   int64_t weights_generation;
   bool weights_read;
+  sqlite3_stmt *ratios; /* over tk_head_sampling; NULL: no such table at `ratios_generation` */
+  int64_t ratios_generation;
+  bool ratios_prepared;
 };
 
 static pthread_mutex_t readers_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -147,6 +150,7 @@ void tk_shared_reader_release(struct tk_reader *reader) {
   }
   pthread_mutex_unlock(&readers_lock);
   if (!last_use) return;
+  sqlite3_finalize(last_use->ratios);
   tk_reader_close(last_use->reader);
   tk_run_links_reset(&last_use->runs);
   tk_recorded_weights_reset(&last_use->weights);
@@ -190,6 +194,41 @@ enum tk_status tk_shared_reader_recorded_weights(struct tk_reader *reader,
   shared->weights_read = status == TK_OK;
   shared->weights_generation = reader->generation;
   return status;
+}
+
+/* Stores of before have no such table; a writer that opens them makes it. */
+static enum tk_status prepare_ratios(struct shared_reader *shared, struct tk_error *error) {
+  struct tk_reader *reader = shared->reader;
+  int rc = sqlite3_table_column_metadata(reader->db, reader->schema, "tk_head_sampling",
+                                         "probability", 0, 0, 0, 0, 0);
+  if (rc == SQLITE_NOMEM) return tk_nomem(error);
+  if (rc != SQLITE_OK) return TK_OK;
+  char *sql = sqlite3_mprintf(
+      "SELECT service, probability FROM \"%w\".tk_head_sampling"
+      " WHERE typeof(service) = 'text' AND probability > 0 AND probability <= 1",
+      reader->schema);
+  if (!sql) return tk_nomem(error);
+  rc = sqlite3_prepare_v3(reader->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &shared->ratios, NULL);
+  sqlite3_free(sql);
+  if (rc == SQLITE_OK) return TK_OK;
+  return tk_fail(error, rc == SQLITE_NOMEM ? TK_NOMEM : TK_IO, "cannot read tk_head_sampling: %s",
+                 sqlite3_errmsg(reader->db));
+}
+
+enum tk_status tk_shared_reader_head_sampling(struct tk_reader *reader,
+                                              sqlite3_stmt **statement_out,
+                                              struct tk_error *error) {
+  struct shared_reader *shared;
+  if (find_shared(reader, &shared, error) != TK_OK) return TK_INVALID;
+  if (!shared->ratios &&
+      (!shared->ratios_prepared || shared->ratios_generation != reader->generation)) {
+    enum tk_status status = prepare_ratios(shared, error);
+    if (status != TK_OK) return status;
+    shared->ratios_prepared = true;
+    shared->ratios_generation = reader->generation;
+  }
+  *statement_out = shared->ratios;
+  return TK_OK;
 }
 
 const char *tk_vtab_schema(int argc, const char *const *argv) {

@@ -54,6 +54,11 @@ enum tk_status tk_shared_reader_recorded_weights(struct tk_reader *reader,
                                                  const struct tk_recorded_weights **weights_out,
                                                  struct tk_error *error);
 
+/** The statement that gives (service, probability) of tk_head_sampling, to be reset after use; NULL
+ * if there is no such table. */
+enum tk_status tk_shared_reader_head_sampling(struct tk_reader *reader,
+                                              sqlite3_stmt **statement_out, struct tk_error *error);
+
 /** The schema a table is about, given xConnect's arguments: the one it was created in, unless an
  * argument names another (`CREATE VIRTUAL TABLE temp.s USING tracekeep_spans(other)`). */
 const char *tk_vtab_schema(int argc, const char *const *argv);

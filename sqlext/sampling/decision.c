@@ -6,51 +6,55 @@
 #include <string.h>
 
 #include "sqlext/sampling/decision_decoders.h"
+#include "sqlext/table_support.h"
 #include "sqlext/vtab_support.h"
 #include "store/sqlite_api.h"
 #include "tracekeep/json.h"
 
 /* ---- names ---- */
 
-static const char *const key_texts[] = {
-#define KEY(id, text) [TK_SAMPLING_##id] = text,
+static const struct tk_text key_texts[] = {
+#define KEY(id, text) [TK_SAMPLING_##id] = {text, sizeof text - 1},
     TK_SAMPLING_KEYS(KEY)
 #undef KEY
 };
 
 /* Other spellings: headers as instrumentations record them, keys of earlier releases. */
+#define ALIAS(text, key) \
+  { {text, sizeof text - 1}, TK_SAMPLING_##key }
 static const struct {
-  const char *text;
+  struct tk_text text;
   enum tk_sampling_key key;
 } aliases[] = {
-    {"meta.refinery.dryrun.kept", TK_SAMPLING_DRYRUN_KEPT},
-    {"meta.refinery.dryrun.sample_rate", TK_SAMPLING_DRYRUN_RATE},
-    {"meta.refinery.stressed", TK_SAMPLING_STRESSED},
-    {"aws.xray.sampling_rule", TK_SAMPLING_XRAY_RULE},
-    {"x-amzn-trace-id", TK_SAMPLING_XRAY_HEADER},
-    {"http.request.header.x-amzn-trace-id", TK_SAMPLING_XRAY_HEADER},
-    {"http.request.header.x_amzn_trace_id", TK_SAMPLING_XRAY_HEADER},
-    {"sentry-sample_rate", TK_SAMPLING_SENTRY_RATE},
-    {"sentry-sample_rand", TK_SAMPLING_SENTRY_RAND},
-    {"sentry-sampled", TK_SAMPLING_SENTRY_SAMPLED},
-    {"http.request.header.baggage", TK_SAMPLING_BAGGAGE},
-    {"http.request.header.b3", TK_SAMPLING_B3_HEADER},
-    {"x-b3-sampled", TK_SAMPLING_B3_SAMPLED},
-    {"http.request.header.x-b3-sampled", TK_SAMPLING_B3_SAMPLED},
-    {"x-b3-flags", TK_SAMPLING_B3_FLAGS},
-    {"http.request.header.x-b3-flags", TK_SAMPLING_B3_FLAGS},
-    {"x-cloud-trace-context", TK_SAMPLING_GOOGLE_HEADER},
-    {"http.request.header.x-cloud-trace-context", TK_SAMPLING_GOOGLE_HEADER},
+    ALIAS("meta.refinery.dryrun.kept", DRYRUN_KEPT),
+    ALIAS("meta.refinery.dryrun.sample_rate", DRYRUN_RATE),
+    ALIAS("meta.refinery.stressed", STRESSED),
+    ALIAS("aws.xray.sampling_rule", XRAY_RULE),
+    ALIAS("x-amzn-trace-id", XRAY_HEADER),
+    ALIAS("http.request.header.x-amzn-trace-id", XRAY_HEADER),
+    ALIAS("http.request.header.x_amzn_trace_id", XRAY_HEADER),
+    ALIAS("sentry-sample_rate", SENTRY_RATE),
+    ALIAS("sentry-sample_rand", SENTRY_RAND),
+    ALIAS("sentry-sampled", SENTRY_SAMPLED),
+    ALIAS("http.request.header.baggage", BAGGAGE),
+    ALIAS("http.request.header.b3", B3_HEADER),
+    ALIAS("x-b3-sampled", B3_SAMPLED),
+    ALIAS("http.request.header.x-b3-sampled", B3_SAMPLED),
+    ALIAS("x-b3-flags", B3_FLAGS),
+    ALIAS("http.request.header.x-b3-flags", B3_FLAGS),
+    ALIAS("x-cloud-trace-context", GOOGLE_HEADER),
+    ALIAS("http.request.header.x-cloud-trace-context", GOOGLE_HEADER),
 };
+#undef ALIAS
 
 static const char *const dry_run_prefixes[] = {"meta.dryrun.", "meta.refinery.dryrun."};
 
 enum tk_sampling_key tk_sampling_key_find(struct tk_text key) {
   for (size_t i = 0; i < TK_SAMPLING_KEY_COUNT; i++) {
-    if (tk_text_is(key, key_texts[i])) return (enum tk_sampling_key)i;
+    if (tk_text_equal(key, key_texts[i])) return (enum tk_sampling_key)i;
   }
   for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
-    if (tk_text_is(key, aliases[i].text)) return aliases[i].key;
+    if (tk_text_equal(key, aliases[i].text)) return aliases[i].key;
   }
   for (size_t i = 0; i < sizeof dry_run_prefixes / sizeof dry_run_prefixes[0]; i++) {
     const size_t size = strlen(dry_run_prefixes[i]);
@@ -62,7 +66,7 @@ enum tk_sampling_key tk_sampling_key_find(struct tk_text key) {
 }
 
 const char *tk_sampling_key_text(enum tk_sampling_key key) {
-  return key_texts[key];
+  return key_texts[key].data;
 }
 
 const char *tk_decision_source_name(enum tk_decision_source source) {
@@ -199,7 +203,7 @@ void tk_decision_set_raw(struct tk_decision_list *list, struct tk_decision *deci
   for (uint32_t key = 0; key < TK_SAMPLING_KEY_COUNT; key++) {
     if (!(keys >> key & 1)) continue;
     if (json.size > 1) tk_json_literal(&json, ",");
-    tk_json_text(&json, tk_literal(key_texts[key]));
+    tk_json_text(&json, key_texts[key]);
     tk_json_literal(&json, ":");
     tk_json_value(&json, &input->values[key]);
   }

@@ -94,25 +94,12 @@ static enum tk_status set_ratio(struct tk_weights *weights, struct tk_text servi
   return TK_OK;
 }
 
-/* Stores of before have no such table. */
 static enum tk_status load_ratios(struct tk_weights *weights, struct tk_error *error) {
-  struct tk_reader *reader = weights->reader;
   sqlite3_stmt *statement = NULL;
-  enum tk_status status = TK_OK;
-  int rc;
+  enum tk_status status = tk_shared_reader_head_sampling(weights->reader, &statement, error);
+  int rc = SQLITE_DONE;
 
-  rc = sqlite3_table_column_metadata(reader->db, reader->schema, "tk_head_sampling", "probability",
-                                     0, 0, 0, 0, 0);
-  if (rc != SQLITE_OK) return rc == SQLITE_NOMEM ? tk_nomem(error) : TK_OK;
-  char *sql = sqlite3_mprintf(
-      "SELECT service, probability FROM \"%w\".tk_head_sampling"
-      " WHERE typeof(service) = 'text' AND probability > 0 AND probability <= 1",
-      reader->schema);
-  if (!sql) return tk_nomem(error);
-  rc = sqlite3_prepare_v2(reader->db, sql, -1, &statement, NULL);
-  sqlite3_free(sql);
-  if (rc != SQLITE_OK) return fail_sqlite(weights, error);
-  while (status == TK_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+  while (status == TK_OK && statement && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
     const struct tk_text service = {(const char *)sqlite3_column_text(statement, 0),
                                     (uint32_t)sqlite3_column_bytes(statement, 0)};
     if (service.data) {
@@ -120,7 +107,7 @@ static enum tk_status load_ratios(struct tk_weights *weights, struct tk_error *e
     }
   }
   if (status == TK_OK && rc != SQLITE_DONE) status = fail_sqlite(weights, error);
-  sqlite3_finalize(statement);
+  sqlite3_reset(statement);
   return status;
 }
 
