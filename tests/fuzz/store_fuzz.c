@@ -188,6 +188,16 @@ static const char *const queries[] = {
     "SELECT *, adjusted_count_source FROM spans",
     "SELECT * FROM sampling_decisions",
     "SELECT * FROM sampling_issues",
+    "SELECT * FROM sampling_replay('{\"policies\":[{\"name\":\"s\",\"type\":\"string_attribute\","
+    "\"string_attribute\":{\"key\":\"user.id\",\"values\":[\"7$\"],\"enabled_regex_matching\":true}"
+    "},"
+    "{\"name\":\"n\",\"type\":\"numeric_attribute\",\"numeric_attribute\":{\"key\":\"number\","
+    "\"min_value\":400}},{\"name\":\"o\",\"type\":\"ottl_condition\",\"ottl_condition\":{\"span\":"
+    "[\"attributes[\\\"list\\\"][0] == attributes[\\\"ratio\\\"] or parent_span_id == span_id\"],"
+    "\"spanevent\":[\"attributes[\\\"exception.message\\\"] == nil\"]}},{\"name\":\"b\",\"type\":"
+    "\"bytes_limiting\",\"bytes_limiting\":{\"bytes_per_second\":5000}}]}')",
+    "SELECT * FROM sampling_replay('{\"processors\":{\"probabilistic_sampler\":"
+    "{\"sampling_percentage\":50}}}') WHERE trace_id = '00000000000000000000000000000003'",
 };
 
 static void read_everything(void) {
