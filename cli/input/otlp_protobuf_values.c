@@ -58,7 +58,7 @@ struct tk_text tk_protobuf_text(struct tk_protobuf_decoder *decoder,
 enum { ANY_STRING = 1, ANY_BOOL, ANY_INT, ANY_DOUBLE, ANY_ARRAY, ANY_KVLIST, ANY_BYTES };
 
 static bool decode_any_value(struct tk_protobuf_decoder *decoder, const struct tk_wire_field *whole,
-                             struct tk_value *value);
+                             uint32_t inner_begin, struct tk_value *value);
 
 /* Keeps a field that OTLP does not have, of the attribute or value at hand. */
 static void keep_inner(struct tk_protobuf_decoder *decoder, const struct tk_wire *wire,
@@ -86,7 +86,7 @@ static bool decode_array_items(struct tk_protobuf_decoder *decoder,
       continue;
     }
     tk_value_path_at(&decoder->path, decoder->builder->values.count - begin);
-    if (!decode_any_value(decoder, &field, &value)) return false;
+    if (!decode_any_value(decoder, &field, decoder->builder->inner.count, &value)) return false;
     struct tk_value *item =
         tk_builder_push(decoder->builder, &decoder->builder->values, sizeof value);
     if (item) *item = value;
@@ -160,10 +160,16 @@ static bool is_value_member(const struct tk_wire_field *field) {
   return field->number < sizeof types && types[field->number] == field->type;
 }
 
-/* The last member wins; only a list that follows one of its kind is merged with it. */
+static bool is_list(const struct tk_value *value) {
+  return value->type == TK_VALUE_ARRAY || value->type == TK_VALUE_KVLIST;
+}
+
+/* The last member wins; only a list that follows one of its kind is merged with it. What has been
+ * kept of the value stands on `inner` from `inner_begin` on. */
 static bool decode_any_value(struct tk_protobuf_decoder *decoder, const struct tk_wire_field *whole,
-                             struct tk_value *value) {
+                             uint32_t inner_begin, struct tk_value *value) {
   struct tk_batch_builder *builder = decoder->builder;
+  bool inherited = is_list(value); /* from an earlier occurrence of the whole value */
   const uint32_t values = builder->values.count, attributes = builder->attributes.count;
   struct tk_wire wire = tk_wire_of(whole->data, whole->size);
   struct tk_wire_field field;
@@ -178,7 +184,11 @@ static bool decode_any_value(struct tk_protobuf_decoder *decoder, const struct t
     if (list_type == TK_VALUE_EMPTY || value->type != list_type) {
       builder->values.count = values;
       builder->attributes.count = attributes;
+      inherited |= is_list(value);
     }
+    /* With a list goes what was kept of its items. */
+    if (inherited) builder->inner.count = inner_begin;
+    inherited = false;
     if (list_type == TK_VALUE_EMPTY) {
       *value = decode_scalar(decoder, &field);
     } else {
@@ -218,13 +228,14 @@ static struct tk_text decode_key(struct tk_protobuf_decoder *decoder,
 bool tk_protobuf_attribute(struct tk_protobuf_decoder *decoder, const struct tk_wire_field *whole,
                            uint32_t list) {
   struct tk_attribute attribute = {.key.data = ""};
+  const uint32_t inner_begin = decoder->builder->inner.count;
   struct tk_wire wire = tk_wire_of(whole->data, whole->size);
   struct tk_wire_field field;
   while (tk_wire_next(&wire, &field)) {
     if (field.number == 1 && field.type == TK_WIRE_BYTES) {
       attribute.key = decode_key(decoder, &field, list);
     } else if (field.number == 2 && field.type == TK_WIRE_BYTES) {
-      if (!decode_any_value(decoder, &field, &attribute.value)) return false;
+      if (!decode_any_value(decoder, &field, inner_begin, &attribute.value)) return false;
     } else {
       keep_inner(decoder, &wire, &field, TK_PATH_AT_KEY_VALUE, "KeyValue");
     }
