@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * tracekeep info: what is in a store. Sums come from tk_store_info, the lists from SQL. */
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,27 +29,82 @@ static const struct tk_option info_options[] = {
 /* The lists: in text each is a table with a heading, in JSON a member of the object. */
 static const struct section {
   const char *key, *heading, *sql;
+  bool optional; /* in text left out where it has no rows */
 } sections[] = {
-    {"services", "Services",
-     "SELECT service, count(*) AS spans, sum(status = 'error') AS errors,"
-     "       format_duration(cast(quantile(duration_ns, 0.5) AS INTEGER)) AS p50,"
-     "       format_duration(cast(quantile(duration_ns, 0.99) AS INTEGER)) AS p99,"
-     "       format_duration(max(duration_ns)) AS longest"
-     " FROM spans GROUP BY service ORDER BY spans DESC, service LIMIT 20"},
-    {"attribute_keys", "Attribute keys",
-     "SELECT scope, count(DISTINCT key) AS keys FROM attribute_keys GROUP BY scope ORDER BY scope"},
-    {"ingests", "Last ingests",
-     "SELECT source, format, finished_at, bytes, records, spans_new AS new,"
-     "       spans_duplicate AS duplicate, spans_conflicting AS conflicting, rejected, issues"
-     " FROM ingests ORDER BY id DESC LIMIT 5"},
+    {.key = "services",
+     .heading = "Services",
+     .sql = "SELECT service, count(*) AS spans, sum(status = 'error') AS errors,"
+            "       format_duration(cast(quantile(duration_ns, 0.5) AS INTEGER)) AS p50,"
+            "       format_duration(cast(quantile(duration_ns, 0.99) AS INTEGER)) AS p99,"
+            "       format_duration(max(duration_ns)) AS longest"
+            " FROM spans GROUP BY service ORDER BY spans DESC, service LIMIT 20"},
+    {.key = "attribute_keys",
+     .heading = "Attribute keys",
+     .sql = "SELECT scope, count(DISTINCT key) AS keys FROM attribute_keys GROUP BY scope ORDER BY "
+            "scope"},
+    {.key = "runs",
+     .heading = "Last runs",
+     .sql = "SELECT run_id, branch_name AS branch, commit_sha, status, events, issues, traces, "
+            "envelopes,"
+            "       documents, last_seen"
+            " FROM runs ORDER BY last_seen DESC, run_id LIMIT 5",
+     .optional = true},
+    {.key = "documents",
+     .heading = "Documents",
+     .sql = "SELECT kind, count(*) AS documents, sum(record_count) AS records, sum(size) AS bytes"
+            " FROM documents GROUP BY kind ORDER BY kind",
+     .optional = true},
+    {.key = "sampling",
+     .heading = "Sampling decisions, as recorded",
+     .sql =
+         "SELECT source, mechanism, decision, count(*) AS decisions, count(policy) AS with_policy,"
+         "       count(adjusted_count) AS with_count"
+         " FROM sampling_decisions GROUP BY source, mechanism, decision"
+         " ORDER BY decisions DESC, source, mechanism, decision LIMIT 20",
+     .optional = true},
+    {.key = "ingests",
+     .heading = "Last ingests",
+     .sql =
+         "SELECT source, format, finished_at, bytes, records, spans_new AS new,"
+         "       spans_duplicate AS duplicate, spans_conflicting AS conflicting, rejected, issues"
+         " FROM ingests ORDER BY id DESC LIMIT 5"},
 };
 enum { SECTION_COUNT = sizeof sections / sizeof sections[0] };
 
-static int write_section(sqlite3 *db, const struct section *section, struct tk_writer *writer) {
+/* A heading is printed before the first row, and where there must be one. */
+static int write_section(sqlite3 *db, const struct section *section, bool heading,
+                         struct tk_writer *writer) {
   sqlite3_stmt *statement = NULL;
   int rc = sqlite3_prepare_v2(db, section->sql, -1, &statement, NULL);
-  if (rc == SQLITE_OK) rc = tk_sql_write_result(writer, statement);
+  if (rc == SQLITE_OK && heading && section->optional) {
+    rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW) rc = sqlite3_reset(statement);
+  }
+  if (rc == SQLITE_OK) {
+    if (heading) printf("\n%s\n", section->heading);
+    rc = tk_sql_write_result(writer, statement);
+  }
   int exit_code = rc == SQLITE_DONE ? TK_EXIT_OK : tk_complain_sqlite(section->key, db, rc);
+  sqlite3_finalize(statement);
+  return exit_code;
+}
+
+/* What stands beside the spans. */
+struct companions {
+  uint64_t runs, documents;
+};
+
+static int count_companions(sqlite3 *db, struct companions *counts) {
+  sqlite3_stmt *statement = NULL;
+  int rc =
+      sqlite3_prepare_v2(db, "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM documents)",
+                         -1, &statement, NULL);
+  if (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    counts->runs = (uint64_t)sqlite3_column_int64(statement, 0);
+    counts->documents = (uint64_t)sqlite3_column_int64(statement, 1);
+    rc = sqlite3_reset(statement);
+  }
+  int exit_code = rc == SQLITE_OK ? TK_EXIT_OK : tk_complain_sqlite("runs", db, rc);
   sqlite3_finalize(statement);
   return exit_code;
 }
@@ -65,7 +121,8 @@ static void print_number(const char *label, uint64_t number) {
   printf("%-9s %s\n", label, text);
 }
 
-static void print_summary(const char *path, const struct tk_store_info *info) {
+static void print_summary(const char *path, const struct tk_store_info *info,
+                          const struct companions *counts) {
   char bytes[TK_FORMAT_SIZE], raw[TK_FORMAT_SIZE], begin[TK_FORMAT_SIZE], end[TK_FORMAT_SIZE];
   char span[TK_FORMAT_SIZE];
   tk_format_bytes(info->file_bytes, bytes);
@@ -80,6 +137,8 @@ static void print_summary(const char *path, const struct tk_store_info *info) {
   print_number("links", info->links);
   print_number("errors", info->errors);
   print_number("segments", info->segments);
+  if (counts->runs > 0) print_number("runs", counts->runs);
+  if (counts->documents > 0) print_number("documents", counts->documents);
   if (info->spans == 0) return;
   tk_format_time(info->start_min_unix_ns, 3, begin);
   tk_format_time(info->end_max_unix_ns, 3, end);
@@ -87,17 +146,17 @@ static void print_summary(const char *path, const struct tk_store_info *info) {
   printf("%-9s %s to %s UTC (%s)\n", "time", begin, end, span);
 }
 
-static int write_text(sqlite3 *db, const char *path, const struct tk_store_info *info) {
+static int write_text(sqlite3 *db, const char *path, const struct tk_store_info *info,
+                      const struct companions *counts) {
   struct tk_terminal terminal = tk_terminal_of(stdout);
   int exit_code = TK_EXIT_OK;
-  print_summary(path, info);
+  print_summary(path, info, counts);
   for (int i = 0; i < SECTION_COUNT && exit_code == TK_EXIT_OK; i++) {
     struct tk_writer writer = {.format = &tk_format_table,
                                .out = stdout,
                                .width = terminal.width,
                                .colour = terminal.colour};
-    printf("\n%s\n", sections[i].heading);
-    exit_code = write_section(db, &sections[i], &writer);
+    exit_code = write_section(db, &sections[i], true, &writer);
     if (tk_writer_close(&writer) && exit_code == TK_EXIT_OK) exit_code = TK_EXIT_IO;
   }
   return exit_code;
@@ -106,7 +165,7 @@ static int write_text(sqlite3 *db, const char *path, const struct tk_store_info 
 /* ---- JSON ---- */
 
 static void add_json_summary(struct tk_text_buffer *out, const char *path,
-                             const struct tk_store_info *info) {
+                             const struct tk_store_info *info, const struct companions *counts) {
   const struct {
     const char *key;
     uint64_t number;
@@ -122,6 +181,8 @@ static void add_json_summary(struct tk_text_buffer *out, const char *path,
       {"segments", info->segments},
       {"start_min_ns", info->start_min_unix_ns},
       {"end_max_ns", info->end_max_unix_ns},
+      {"run_count", counts->runs},
+      {"document_count", counts->documents},
   };
   tk_text_buffer_add(out, "{\"store\":");
   tk_text_buffer_add_json_string(out, path, strlen(path));
@@ -133,14 +194,15 @@ static void add_json_summary(struct tk_text_buffer *out, const char *path,
   }
 }
 
-static int write_json(sqlite3 *db, const char *path, const struct tk_store_info *info) {
+static int write_json(sqlite3 *db, const char *path, const struct tk_store_info *info,
+                      const struct companions *counts) {
   struct tk_writer writer = {.format = &tk_format_json, .out = stdout};
   int exit_code = TK_EXIT_OK;
-  add_json_summary(&writer.line, path, info);
+  add_json_summary(&writer.line, path, info, counts);
   tk_writer_put_line(&writer);
   for (int i = 0; i < SECTION_COUNT && exit_code == TK_EXIT_OK; i++) {
     printf("%s\"%s\":", i > 0 ? "," : ",\n", sections[i].key);
-    exit_code = write_section(db, &sections[i], &writer);
+    exit_code = write_section(db, &sections[i], false, &writer);
   }
   printf("}\n");
   if (tk_writer_close(&writer) && exit_code == TK_EXIT_OK) exit_code = TK_EXIT_IO;
@@ -151,6 +213,7 @@ static int run_info(const struct tk_command *command, int argc, char **argv) {
   struct info_options options = {.format = "text"};
   struct tk_store *store = NULL;
   struct tk_store_info info;
+  struct companions counts = {0};
   struct tk_error error = {0};
   int exit_code = TK_EXIT_OK;
   if (tk_options_parse(command, argc, argv, &options, &exit_code) < 0) return exit_code;
@@ -160,10 +223,12 @@ static int run_info(const struct tk_command *command, int argc, char **argv) {
   enum tk_status status = tk_store_info(store, &info, &error);
   if (status != TK_OK) {
     exit_code = tk_complain_status(argv[0], status, &error);
+  } else if ((exit_code = count_companions(tk_store_database(store), &counts)) != TK_EXIT_OK) {
+    /* said already */
   } else if (strcmp(options.format, "json") == 0) {
-    exit_code = write_json(tk_store_database(store), argv[0], &info);
+    exit_code = write_json(tk_store_database(store), argv[0], &info, &counts);
   } else {
-    exit_code = write_text(tk_store_database(store), argv[0], &info);
+    exit_code = write_text(tk_store_database(store), argv[0], &info, &counts);
   }
   tk_store_close(store);
   return exit_code;
@@ -174,7 +239,8 @@ const struct tk_command tk_cmd_info = {
     .arguments = "STORE",
     .summary = "say what is in a store",
     .description =
-        "Size, counts, time range, services, attribute keys and the last ingests of a store.\n"
+        "Size, counts, time range, services and attribute keys of a store; its last runs, its\n"
+        "documents and recorded sampling decisions, if it has any; and the last ingests.\n"
         "The size as OTLP JSON is an estimate.",
     .examples =
         "  tracekeep info traces.db\n"
