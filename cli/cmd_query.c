@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * tracekeep query: SQL on a store, for machines without the sqlite3 shell and for its formats. */
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +70,7 @@ static char *load_sql(const struct query_options *options, const char *operand, 
   FILE *file = fopen(options->file, "rb");
   char *sql = file ? read_all(file, &size) : NULL;
   if (!file || ferror(file)) {
-    tk_complain("cannot read %s", options->file);
+    tk_complain("cannot read %s: %s", options->file, strerror(errno));
     *exit_code = TK_EXIT_IO;
     free(sql);
     sql = NULL;

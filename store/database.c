@@ -5,6 +5,7 @@
  * is the text of the CREATE statement. */
 #include "store/database.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,11 +17,21 @@ extern const char tk_documents_sql[];
 extern const char tk_views_sql[];
 extern const char tk_surface_sql[];
 
-enum { BUSY_TIMEOUT_MS = 10000, SQLITE_MINIMUM = 3038000 };
+enum { BUSY_TIMEOUT_MS = 10000, SQLITE_MINIMUM = 3038000, SYSTEM_REASON_SIZE = 100 };
+
+/* What the system said, as " (Is a directory)"; nothing where it said nothing. */
+static const char *describe_system_error(sqlite3 *db, int rc, char reason[SYSTEM_REASON_SIZE]) {
+  const int primary = rc & 0xff;
+  const int number =
+      primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;
+  if (number == 0) return "";
+  snprintf(reason, SYSTEM_REASON_SIZE, " (%s)", strerror(number));
+  return reason;
+}
 
 enum tk_status tk_database_error(sqlite3 *db, const char *doing, struct tk_error *error) {
   const int rc = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
-  enum tk_status status = TK_IO;
+  char reason[SYSTEM_REASON_SIZE];
   switch (rc & 0xff) {
     case SQLITE_NOMEM:
       return tk_nomem(error);
@@ -31,8 +42,14 @@ enum tk_status tk_database_error(sqlite3 *db, const char *doing, struct tk_error
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return tk_corrupt(error, "cannot %s: %s", doing, sqlite3_errmsg(db));
+    case SQLITE_READONLY: /* readers of a store in WAL mode make a file beside it */
+      return tk_fail(error, TK_IO,
+                     "cannot %s: %s; from a folder that cannot be written to, a store is read as "
+                     "'file:PATH?immutable=1'",
+                     doing, sqlite3_errmsg(db));
     default:
-      return tk_fail(error, status, "cannot %s: %s", doing, sqlite3_errmsg(db));
+      return tk_fail(error, TK_IO, "cannot %s: %s%s", doing, sqlite3_errmsg(db),
+                     describe_system_error(db, rc, reason));
   }
 }
 
@@ -195,6 +212,11 @@ static enum tk_status update_surface(sqlite3 *db, struct tk_error *error) {
   return finish_transaction(db, create_surface(db, error), error);
 }
 
+/* The last error: not even SQLite's header is there. A store that was cut off has one. */
+static bool is_no_database(sqlite3 *db) {
+  return (sqlite3_errcode(db) & 0xff) == SQLITE_NOTADB;
+}
+
 enum tk_status tk_database_recognize(sqlite3 *db, const char *schema, const char *path,
                                      struct tk_error *error) {
   int64_t application_id = 0, version = 0;
@@ -202,7 +224,7 @@ enum tk_status tk_database_recognize(sqlite3 *db, const char *schema, const char
   if (!sql) return tk_nomem(error);
   enum tk_status status = tk_database_integer(db, sql, 0, &application_id, error);
   sqlite3_free(sql);
-  if (status == TK_CORRUPT) {
+  if (status == TK_CORRUPT && is_no_database(db)) {
     return tk_fail(error, TK_INVALID, "%s is not a tracekeep store (nor any SQLite file)", path);
   }
   if (status != TK_OK) return status;
@@ -242,8 +264,15 @@ static enum tk_status open_file(const char *path, enum tk_open_mode mode, sqlite
   if (rc == SQLITE_OK) return TK_OK;
   if (rc == SQLITE_NOMEM || !*db_out) return tk_nomem(error);
   if (rc == SQLITE_CANTOPEN) {
-    return tk_fail(error, mode == TK_OPEN_CREATE ? TK_IO : TK_INVALID, "cannot open %s: %s", path,
-                   mode == TK_OPEN_CREATE ? sqlite3_errmsg(*db_out) : "no such store");
+    /* ENOENT comes also of a folder that cannot be written to: SQLite tries twice. */
+    const int reason = sqlite3_system_errno(*db_out);
+    const bool missing = reason == 0 || reason == ENOENT;
+    if (mode == TK_OPEN_CREATE) {
+      return tk_fail(error, TK_IO, "cannot open %s: %s", path,
+                     missing ? "its folder is missing or cannot be written to" : strerror(reason));
+    }
+    return tk_fail(error, TK_INVALID, "cannot open %s: %s", path,
+                   missing ? "no such store" : strerror(reason));
   }
   return tk_database_error(*db_out, "open the store", error);
 }
@@ -264,7 +293,7 @@ enum tk_status tk_database_open(const char *path, enum tk_open_mode mode, sqlite
   if (mode == TK_OPEN_CREATE) {
     status = tk_database_integer(db, "SELECT count(*) FROM sqlite_schema", 0, &tables, error);
     if (status == TK_OK && tables == 0) status = create_store(db, error);
-    if (status == TK_CORRUPT) {
+    if (status == TK_CORRUPT && is_no_database(db)) {
       status = tk_fail(error, TK_INVALID, "%s exists and is not a tracekeep store", path);
     }
   }
