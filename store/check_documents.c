@@ -137,6 +137,7 @@ static enum tk_status check_each(const struct documents_check *check, uint64_t *
 static const char *const owned[][2] = {
     {"tk_document_part", "id >> 20"},
     {"tk_document_state", "document_id"},
+    {"tk_run_document", "document_id"},
     {"tk_document_trace", "document_id"},
     {"tk_document_issue", "document_id"},
     {"tk_envelope", "id"},

@@ -31,11 +31,21 @@ enum statement_id {
   FIND_EQUAL,
   FIND_LINES,
   FIND_ABANDONED,
+  TAKE_RUN,
+  ADD_RUN,
+  LACKS_RUN,
   PUT_STATE,
   GET_STATE,
   DELETE_STATE,
+  DELETE_RUNS,
   STATEMENT_COUNT
 };
+
+/* Documents of a source, or one, that do not name their run themselves. */
+#define OF_SOURCE                                                                         \
+  "id IN (SELECT id FROM tk_document WHERE ingest_id = ?1 UNION ALL SELECT ?2) AND kind " \
+  "NOT IN ('envelope', 'run-log', 'automation-report', 'grafana-variables', "             \
+  "'conformance-verify-result')"
 
 static const char *const writer_sql[STATEMENT_COUNT] = {
     [INSERT_DOCUMENT] =
@@ -47,6 +57,14 @@ static const char *const writer_sql[STATEMENT_COUNT] = {
         " run_id = CASE WHEN ?6 IS NOT NULL THEN ?6 WHEN run_id IS NULL OR"
         " run_id GLOB 'content-[0-9a-f]*' THEN ?7 ELSE run_id END, sha256 = ?8"
         " WHERE id = ?1",
+    [TAKE_RUN] = "UPDATE tk_document SET run_id = ?3 WHERE " OF_SOURCE
+                 " AND (run_id IS NULL OR run_id GLOB 'content-[0-9a-f]*')",
+    [ADD_RUN] =
+        "INSERT OR IGNORE INTO tk_run_document SELECT id, ?3 FROM tk_document WHERE " OF_SOURCE
+        " AND run_id <> ?3",
+    [LACKS_RUN] = "SELECT 1 FROM tk_document d WHERE " OF_SOURCE
+                  " AND d.run_id IS NOT ?3 AND NOT EXISTS (SELECT 1 FROM tk_run_document r"
+                  " WHERE r.document_id = d.id AND r.run_id = ?3)",
     [DELETE_DOCUMENT] = "DELETE FROM tk_document WHERE id = ?1",
     [PUT_PART] = "INSERT OR REPLACE INTO tk_document_part VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [DELETE_PARTS] = "DELETE FROM tk_document_part WHERE id >= ?1 << 20 AND id < (?1 + 1) << 20",
@@ -65,6 +83,7 @@ static const char *const writer_sql[STATEMENT_COUNT] = {
         " FROM tk_document_state s JOIN tk_document d ON d.id = s.document_id"
         " JOIN tk_document_part p ON p.id = (SELECT max(id) FROM tk_document_part"
         " WHERE id >= ?1 << 20 AND id < (?1 + 1) << 20) WHERE s.document_id = ?1",
+    [DELETE_RUNS] = "DELETE FROM tk_run_document WHERE document_id = ?1",
     [DELETE_STATE] = "DELETE FROM tk_document_state WHERE document_id = ?1",
 };
 
@@ -330,7 +349,7 @@ static enum tk_status put_part(struct tk_document_writer *writer, const struct p
 
 static enum tk_status delete_document(struct tk_document_writer *writer, int64_t id,
                                       struct tk_error *error) {
-  static const enum statement_id steps[] = {DELETE_TRACES, DELETE_PARTS, DELETE_STATE,
+  static const enum statement_id steps[] = {DELETE_TRACES, DELETE_PARTS, DELETE_STATE, DELETE_RUNS,
                                             DELETE_DOCUMENT};
   enum tk_status status = TK_OK;
   for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == TK_OK; i++) {
@@ -411,6 +430,44 @@ static enum tk_status find_equal(struct tk_document_writer *writer, enum tk_docu
   return status;
 }
 
+/* ---- the same documents in another run ---- */
+
+/* The documents that came with the ingest `ingest_id` (0: none), and document `id` (0: none), are
+ * of the run the caller names, whatever other runs they are of. */
+static enum tk_status add_run(struct tk_document_writer *writer, int64_t ingest_id, int64_t id,
+                              const char *run_id, struct tk_error *error) {
+  static const enum statement_id steps[] = {TAKE_RUN, ADD_RUN};
+  enum tk_status status = TK_OK;
+  for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == TK_OK && run_id; i++) {
+    sqlite3_stmt *statement;
+    status = get_statement(writer, steps[i], &statement, error);
+    if (status != TK_OK) return status;
+    sqlite3_bind_int64(statement, 1, ingest_id);
+    sqlite3_bind_int64(statement, 2, id);
+    bind_text(statement, 3, run_id);
+    status = run(writer, statement, error);
+  }
+  return status;
+}
+
+enum tk_status tk_document_writer_lacks_run(struct tk_document_writer *writer, int64_t ingest_id,
+                                            const char *run_id, bool *lacks,
+                                            struct tk_error *error) {
+  sqlite3_stmt *statement;
+  enum tk_status status = get_statement(writer, LACKS_RUN, &statement, error);
+  *lacks = false;
+  if (status != TK_OK) return status;
+  sqlite3_bind_int64(statement, 1, ingest_id);
+  sqlite3_bind_int64(statement, 2, 0);
+  bind_text(statement, 3, run_id);
+  const int rc = sqlite3_step(statement);
+  *lacks = rc == SQLITE_ROW;
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) status = failed(writer, error);
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  return status;
+}
+
 /* ---- whole documents ---- */
 
 /* Where to cut after at most `limit` bytes without cutting a character. */
@@ -454,7 +511,7 @@ static enum tk_status put_whole(struct tk_document_writer *writer,
   if (status != TK_OK) return status;
   if (id != 0) {
     writer->counts.documents_duplicate++;
-    return TK_OK;
+    return add_run(writer, 0, id, source->run_id, error);
   }
   status = insert_document(writer, source, &row, &id, error);
   if (status == TK_OK) status = put_whole_parts(writer, id, document, error);
@@ -795,7 +852,7 @@ static enum tk_status update_row(struct tk_document_writer *writer,
   sqlite3_bind_int64(statement, 3, (int64_t)lines->size);
   sqlite3_bind_int64(statement, 4, (int64_t)lines->record_count);
   sqlite3_bind_int(statement, 5, complete);
-  bind_text(statement, 6, lines->run_id ? lines->run_id : source->run_id);
+  bind_text(statement, 6, lines->run_id);
   if (names_runs(lines->kind)) bind_text(statement, 7, name);
   /* The digest is the source's: it is this document's if that is all there is in it. */
   if (complete && source->has_sha256 && !lines->has_origins && !source->lines->next) {
@@ -823,7 +880,8 @@ static enum tk_status flush_lines(struct tk_document_writer *writer,
   if (status != TK_OK) return status;
   if (equal != 0) {
     writer->counts.documents_duplicate++;
-    return delete_document(writer, lines->id, error);
+    status = delete_document(writer, lines->id, error);
+    return status == TK_OK ? add_run(writer, 0, equal, source->run_id, error) : status;
   }
   if (complete) {
     const struct arguments arguments = {.id = lines->id, .text = "", .source = source};
@@ -844,6 +902,9 @@ enum tk_status tk_document_writer_flush(struct tk_document_writer *writer,
   for (struct tk_line_document *lines = source->lines; lines && status == TK_OK;
        lines = lines->next) {
     status = flush_lines(writer, source, lines, complete, error);
+  }
+  if (status == TK_OK && complete && source->continued) {
+    status = add_run(writer, source->ingest_id, 0, source->run_id, error);
   }
   return status;
 }

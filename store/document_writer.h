@@ -49,6 +49,11 @@ enum tk_status tk_document_writer_put(struct tk_document_writer *writer,
 enum tk_status tk_document_writer_flush(struct tk_document_writer *writer,
                                         struct tk_document_source *source, bool complete,
                                         struct tk_error *error);
+/** Whether documents of this ingest, which names none, are not yet known to be of the run. Reads;
+ * needs no transaction. */
+enum tk_status tk_document_writer_lacks_run(struct tk_document_writer *writer, int64_t ingest_id,
+                                            const char *run_id, bool *lacks,
+                                            struct tk_error *error);
 void tk_document_source_reset(struct tk_document_source *source);
 
 void tk_document_writer_counts(const struct tk_document_writer *writer,

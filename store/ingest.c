@@ -170,8 +170,16 @@ enum tk_status tk_ingest_source_context(struct tk_ingest *ingest,
   struct source *source = current_source(ingest);
   if (!source) return tk_fail(error, TK_INVALID, "no source has begun");
   if (context->run_id && !source->run_id) {
+    bool lacks = false;
     source->run_id = sqlite3_mprintf("%s", context->run_id);
     if (!source->run_id) return tk_nomem(error);
+    /* What is stored already may still be new to this run. */
+    if (source->row.id != 0) {
+      const enum tk_status status = tk_document_writer_lacks_run(ingest->documents, source->row.id,
+                                                                 context->run_id, &lacks, error);
+      if (status != TK_OK) return status;
+    }
+    source->dirty |= lacks;
   }
   if (context->found && !source->found) {
     source->found = sqlite3_mprintf("%s", context->found);

@@ -31,6 +31,14 @@ CREATE TABLE IF NOT EXISTS tk_document_part(
   origins BLOB
 );
 
+-- Runs that a document belongs to beside tk_document.run_id: the same bytes came again, for another.
+CREATE TABLE IF NOT EXISTS tk_run_document(
+  document_id INTEGER NOT NULL,
+  run_id TEXT NOT NULL,
+  PRIMARY KEY(document_id, run_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tk_run_document_run ON tk_run_document(run_id);
+
 -- Of documents made of lines that have several parts: the state of the hash of their bytes, so that
 -- more can be added to them.
 CREATE TABLE IF NOT EXISTS tk_document_state(

@@ -37,7 +37,9 @@ CREATE VIEW run_documents AS
   UNION
   SELECT e.run_id, l.document_id
   FROM tk_envelope e JOIN tk_envelope_document l ON l.envelope_id = e.id
-  WHERE e.run_id IS NOT NULL;
+  WHERE e.run_id IS NOT NULL
+  UNION
+  SELECT run_id, document_id FROM tk_run_document;
 
 DROP VIEW IF EXISTS envelopes;
 CREATE VIEW envelopes AS
@@ -114,40 +116,48 @@ CREATE VIEW tempo_links AS
   SELECT e.id AS envelope_id, l.document_id, l.url, l.trace_id
   FROM tk_tempo_link l LEFT JOIN tk_envelope e ON e.id = l.document_id;
 
--- Of the envelopes of one run and source the latest counts: it is of the last attempt.
+-- The instant of an envelope as a number, for texts of different forms; none is before all others.
+DROP VIEW IF EXISTS latest_envelopes;
+CREATE VIEW latest_envelopes AS
+  SELECT e.id, e.source, e.run_id, e.workflow, e.commit_sha, e.branch, e.branch_name,
+         e.generated_at, e.summary_shape, e.status, e.valid, e.event_count, e.issue_count
+  FROM tk_envelope e
+  WHERE NOT EXISTS (SELECT 1 FROM tk_envelope o
+                    WHERE o.run_id = e.run_id AND o.source IS e.source
+                      AND (coalesce(julianday(o.generated_at), 0), o.id)
+                          > (coalesce(julianday(e.generated_at), 0), e.id));
+
+-- Of the envelopes of one run and source the latest counts: it is of the last attempt. Those of
+-- several sources are of the same events, so that their numbers are not added up.
 DROP VIEW IF EXISTS runs;
 CREATE VIEW runs AS
   SELECT r.run_id,
          (SELECT min(t) FROM
             (SELECT min(e.generated_at) AS t FROM tk_envelope e WHERE e.run_id = r.run_id
              UNION ALL
-             SELECT min(d.ingested_at) FROM tk_document d
-             WHERE d.run_id = r.run_id
+             SELECT min(d.ingested_at) FROM run_documents x JOIN tk_document d
+               ON d.id = x.document_id
+             WHERE x.run_id = r.run_id
                AND NOT EXISTS (SELECT 1 FROM tk_envelope e WHERE e.run_id = r.run_id)))
            AS first_seen,
          (SELECT max(t) FROM
             (SELECT max(e.generated_at) AS t FROM tk_envelope e WHERE e.run_id = r.run_id
              UNION ALL
-             SELECT max(d.ingested_at) FROM tk_document d
-             WHERE d.run_id = r.run_id
+             SELECT max(d.ingested_at) FROM run_documents x JOIN tk_document d
+               ON d.id = x.document_id
+             WHERE x.run_id = r.run_id
                AND NOT EXISTS (SELECT 1 FROM tk_envelope e WHERE e.run_id = r.run_id)))
            AS last_seen,
          (SELECT count(*) FROM tk_envelope e WHERE e.run_id = r.run_id) AS envelopes,
          (SELECT count(*) FROM run_documents x WHERE x.run_id = r.run_id) AS documents,
-         (SELECT e.status FROM tk_envelope e
+         (SELECT e.status FROM latest_envelopes e
           WHERE e.run_id = r.run_id AND e.status IS NOT NULL
-            AND NOT EXISTS (SELECT 1 FROM tk_envelope o
-                            WHERE o.run_id = e.run_id AND o.source IS e.source
-                              AND (o.generated_at, o.id) > (e.generated_at, e.id))
           ORDER BY e.valid IS NULL, e.valid, e.generated_at DESC, e.id DESC LIMIT 1) AS status,
          coalesce(
-           (SELECT min(e.valid) FROM tk_envelope e
-            WHERE e.run_id = r.run_id
-              AND NOT EXISTS (SELECT 1 FROM tk_envelope o
-                              WHERE o.run_id = e.run_id AND o.source IS e.source
-                                AND (o.generated_at, o.id) > (e.generated_at, e.id))),
-           (SELECT min(v.valid) FROM tk_document d JOIN tk_validation v ON v.document_id = d.id
-            WHERE d.run_id = r.run_id)) AS valid,
+           (SELECT min(e.valid) FROM latest_envelopes e WHERE e.run_id = r.run_id),
+           (SELECT min(v.valid) FROM run_documents x
+            JOIN tk_validation v ON v.document_id = x.document_id WHERE x.run_id = r.run_id))
+           AS valid,
          (SELECT count(*) FROM
             (SELECT t.trace_id FROM tk_envelope e
              JOIN tk_envelope_trace t ON t.envelope_id = e.id WHERE e.run_id = r.run_id
@@ -156,45 +166,42 @@ CREATE VIEW runs AS
              JOIN tk_document_trace t ON t.document_id = x.document_id
              WHERE x.run_id = r.run_id)) AS traces,
          coalesce(
-           (SELECT sum(e.issue_count) FROM tk_envelope e
-            WHERE e.run_id = r.run_id
-              AND NOT EXISTS (SELECT 1 FROM tk_envelope o
-                              WHERE o.run_id = e.run_id AND o.source IS e.source
-                                AND (o.generated_at, o.id) > (e.generated_at, e.id))),
-           (SELECT sum(v.issue_count) FROM tk_document d
-            JOIN tk_validation v ON v.document_id = d.id WHERE d.run_id = r.run_id)) AS issues,
+           (SELECT max(e.issue_count) FROM latest_envelopes e WHERE e.run_id = r.run_id),
+           (SELECT sum(v.issue_count) FROM run_documents x
+            JOIN tk_validation v ON v.document_id = x.document_id WHERE x.run_id = r.run_id))
+           AS issues,
          coalesce(
-           (SELECT max(e.event_count) FROM tk_envelope e
-            WHERE e.run_id = r.run_id
-              AND NOT EXISTS (SELECT 1 FROM tk_envelope o
-                              WHERE o.run_id = e.run_id AND o.source IS e.source
-                                AND (o.generated_at, o.id) > (e.generated_at, e.id))),
-           (SELECT sum(d.record_count) FROM tk_document d
-            WHERE d.run_id = r.run_id AND d.kind IN ('kvonce-events', 'inventory-events',
+           (SELECT max(e.event_count) FROM latest_envelopes e WHERE e.run_id = r.run_id),
+           (SELECT sum(d.record_count) FROM run_documents x JOIN tk_document d ON d.id = x.document_id
+            WHERE x.run_id = r.run_id AND d.kind IN ('kvonce-events', 'inventory-events',
                                                      'observability-events'))) AS events,
          l.branch, l.branch_name, l.commit_sha, l.workflow
   FROM (SELECT run_id FROM tk_envelope WHERE run_id IS NOT NULL
-        UNION SELECT run_id FROM tk_document WHERE run_id IS NOT NULL) r
+        UNION SELECT run_id FROM tk_document WHERE run_id IS NOT NULL
+        UNION SELECT run_id FROM tk_run_document) r
        LEFT JOIN tk_envelope l ON l.id =
          (SELECT e.id FROM tk_envelope e WHERE e.run_id = r.run_id
-          ORDER BY e.generated_at DESC, e.id DESC LIMIT 1);
+          ORDER BY julianday(e.generated_at) DESC, e.id DESC LIMIT 1);
 
--- Validation reports, whoever wrote them.
+-- Validation reports, whoever wrote them; one that several envelopes name is of each of them. So are
+-- the lint rules and mutation summaries below.
 DROP VIEW IF EXISTS validation_reports;
 CREATE VIEW validation_reports AS
-  SELECT v.document_id, d.kind, d.run_id,
-         (SELECT min(l.envelope_id) FROM tk_envelope_document l WHERE l.document_id = d.id)
-           AS envelope_id,
+  SELECT v.document_id, d.kind, coalesce(e.run_id, d.run_id) AS run_id, e.id AS envelope_id,
          v.generated_at, v.valid, v.issue_count, v.error_count, v.config, v.metrics, d.path
-  FROM tk_validation v JOIN tk_document d ON d.id = v.document_id;
+  FROM tk_validation v
+       JOIN tk_document d ON d.id = v.document_id
+       LEFT JOIN tk_envelope e ON e.id IN
+         (SELECT l.envelope_id FROM tk_envelope_document l WHERE l.document_id = d.id);
 
 -- Every issue that a document lists, once. Left out: what an envelope repeats of a summary it
 -- wraps; what a case repeats (ten at most) of its validation report, where that is stored; and what
--- a second case or report of the same envelope says in the same words.
+-- a second case or report of the same envelope says in the same words. A report that runs share,
+-- because they gave the same bytes, is of each of them.
 DROP VIEW IF EXISTS document_issues;
 CREATE VIEW document_issues AS
   SELECT i.source, i.stage, i.type, i.severity, i.message, i.trace_id, i.span_id,
-         coalesce(e.run_id, d.run_id) AS run_id, e.id AS envelope_id,
+         r.run_id, e.id AS envelope_id,
          coalesce(i.domain,
            (SELECT min(c.key) FROM tk_envelope_document l
             JOIN tk_case c ON c.document_id = l.envelope_id AND c.validation_path = l.path
@@ -206,9 +213,12 @@ CREATE VIEW document_issues AS
          coalesce(e.generated_at, v.generated_at, d.ingested_at) AS first_seen, i.document_id
   FROM tk_document_issue i
        JOIN tk_document d ON d.id = i.document_id
+       LEFT JOIN run_documents r ON r.document_id = i.document_id
        LEFT JOIN tk_validation v ON v.document_id = d.id
        LEFT JOIN tk_envelope e ON e.id = CASE d.kind WHEN 'envelope' THEN d.id ELSE
-         (SELECT min(l.envelope_id) FROM tk_envelope_document l WHERE l.document_id = d.id) END
+         (SELECT l.envelope_id FROM tk_envelope_document l JOIN tk_envelope n ON n.id = l.envelope_id
+          WHERE l.document_id = d.id AND (n.run_id = r.run_id OR n.run_id IS NULL)
+          ORDER BY n.run_id IS NULL, n.id LIMIT 1) END
   WHERE NOT (d.kind IN ('kvonce-trace-summary', 'kvonce-conformance-summary')
              AND EXISTS (SELECT 1 FROM tk_envelope_document l WHERE l.document_id = d.id))
     AND NOT (i.source = 'envelope case'
@@ -252,22 +262,22 @@ CREATE VIEW verify_steps AS
 
 DROP VIEW IF EXISTS lint_rules;
 CREATE VIEW lint_rules AS
-  SELECT r.document_id, e.id AS envelope_id, d.run_id, e.commit_sha, r.ordinal, r.rule, r.level,
-         r.count, r.samples
+  SELECT r.document_id, e.id AS envelope_id, coalesce(e.run_id, d.run_id) AS run_id, e.commit_sha,
+         r.ordinal, r.rule, r.level, r.count, r.samples
   FROM tk_lint_rule r
        JOIN tk_document d ON d.id = r.document_id
-       LEFT JOIN tk_envelope e ON e.id =
-         (SELECT min(l.envelope_id) FROM tk_envelope_document l WHERE l.document_id = d.id);
+       LEFT JOIN tk_envelope e ON e.id IN
+         (SELECT l.envelope_id FROM tk_envelope_document l WHERE l.document_id = d.id);
 
 DROP VIEW IF EXISTS mutation_summary;
 CREATE VIEW mutation_summary AS
-  SELECT m.document_id, e.id AS envelope_id, d.run_id, e.commit_sha, m.total_mutants, m.killed,
-         m.survived, m.timed_out, m.no_coverage, m.ignored, m.runtime_errors, m.compile_errors,
+  SELECT m.document_id, e.id AS envelope_id, coalesce(e.run_id, d.run_id) AS run_id, e.commit_sha,
+         m.total_mutants, m.killed, m.survived, m.timed_out, m.no_coverage, m.ignored, m.runtime_errors, m.compile_errors,
          m.score
   FROM tk_mutation_summary m
        JOIN tk_document d ON d.id = m.document_id
-       LEFT JOIN tk_envelope e ON e.id =
-         (SELECT min(l.envelope_id) FROM tk_envelope_document l WHERE l.document_id = d.id);
+       LEFT JOIN tk_envelope e ON e.id IN
+         (SELECT l.envelope_id FROM tk_envelope_document l WHERE l.document_id = d.id);
 
 DROP VIEW IF EXISTS automation_reports;
 CREATE VIEW automation_reports AS
@@ -297,7 +307,8 @@ CREATE VIEW trace_bundles AS
 
 -- Every kind of issue as one relation. Each arm names its `source`, so that a query which asks for one
 -- does not run the others. An issue that was stored and also follows from the stored events of its
--- run is one row: the recomputed one, which knows the events and so the traces.
+-- run is one row: the recomputed one, which knows the events and so the traces. So is one that
+-- follows from several files of the run: its spans, and the events that were converted from them.
 DROP VIEW IF EXISTS validation_issues;
 CREATE VIEW validation_issues AS
   SELECT 'ingest' AS source, 'ingest' AS stage, type, severity, message, trace_id, span_id,
@@ -319,7 +330,12 @@ CREATE VIEW validation_issues AS
          d.path, NULL, NULL, iif(k.trace_ids IS NULL, NULL, json_object('trace_ids', json(k.trace_ids))),
          coalesce((SELECT min(e.generated_at) FROM tk_envelope e WHERE e.run_id = k.run_id), d.ingested_at),
          NULL
-  FROM kvonce_issues k JOIN tk_document d ON d.id = k.document_id
+  FROM (SELECT *, row_number() OVER (PARTITION BY run_id, domain, key, type, message,
+                                                  iif(domain = 'kvonce', NULL, ordinal)
+                                     ORDER BY trace_id IS NULL, document_id) AS occurrence
+        FROM kvonce_issues) k
+       JOIN tk_document d ON d.id = k.document_id
+  WHERE k.occurrence = 1
   UNION ALL
   SELECT i.source, i.stage, i.type, CASE i.severity WHEN 'warning' THEN 'warn' WHEN 'minor' THEN 'warn'
                          WHEN 'major' THEN 'error' WHEN 'critical' THEN 'error' ELSE i.severity END,

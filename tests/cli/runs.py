@@ -19,7 +19,7 @@ DOCS = HERE.parent.parent / 'docs/runs.md'
 SHARED = pathlib.Path(os.environ.get('TK_SHARED_DATA', '/nonexistent')) / 'kvonce'
 # Times of ingest aside, and the ids of ingests, which count files that held nothing new too.
 TABLES = ['tk_document', 'tk_document_part', 'tk_document_trace', 'tk_document_issue', 'tk_envelope', 'tk_envelope_artifact',
-          'tk_envelope_file', 'tk_envelope_document', 'tk_envelope_trace', 'tk_domain', 'tk_case', 'tk_tempo_link', 'tk_verify_step']
+          'tk_run_document', 'tk_envelope_file', 'tk_envelope_document', 'tk_envelope_trace', 'tk_domain', 'tk_case', 'tk_tempo_link', 'tk_verify_step']
 
 
 def tables(store):
@@ -178,6 +178,22 @@ def events_without_a_name_are_a_run_of_their_own(folder):
     assert runs[0] == ['77', 3, 2] and len(runs) == 2, runs
     assert re.fullmatch('content-[0-9a-f]{16}', runs[1][0]), runs
     assert query(folder / 't.db', 'SELECT run_id FROM runs') == [[runs[1][0]]]
+
+
+def the_same_events_can_be_of_several_runs(folder):
+    store, path = folder / 's.db', write(folder / 'a.ndjson', EVENTS)
+    Run('ingest', '-q', store, path)
+    for run in ('1', '2', '2'):
+        Run('ingest', '-q', '--run-id', run, store, path)
+    Run('ingest', '-q', '--run-id', '3', store, write(folder / 'copy.ndjson', EVENTS))
+    Run('ingest', '-q', '--run-id', '4', store, '-', stdin=EVENTS)
+    assert query(store, 'SELECT count(*) FROM documents') == [[1]]
+    runs = query(store, 'SELECT run_id, documents, events, traces FROM runs ORDER BY 1')
+    assert runs == [[str(run), 1, 3, 2] for run in range(1, 5)], runs
+    once = Run('query', store, '--format', 'csv', 'SELECT * FROM ingests').stdout
+    Run('ingest', '-q', '--run-id', '2', store, path)
+    assert Run('query', store, '--format', 'csv', 'SELECT * FROM ingests').stdout == once
+    Run('check', '-q', store)
 
 
 def the_files_an_envelope_names_come_with_it(folder):
@@ -370,7 +386,7 @@ def inspect_says_what_a_document_is(folder):
 if __name__ == '__main__':
     run_tests([every_real_file_gives_the_rows_that_are_listed, the_whole_folder_twice_is_the_same_and_sound, what_comes_in_goes_out,
                an_attached_store_gives_its_own_documents, documents_one_after_another_are_each_one, what_is_broken_is_said_and_the_rest_is_kept,
-               events_without_a_name_are_a_run_of_their_own, the_files_an_envelope_names_come_with_it, an_envelope_leads_nowhere_outside_its_folders,
+               events_without_a_name_are_a_run_of_their_own, the_same_events_can_be_of_several_runs, the_files_an_envelope_names_come_with_it, an_envelope_leads_nowhere_outside_its_folders,
                truncated_issues_are_completed_and_counted_once, attempts_of_a_run_are_envelopes_of_their_own, links_and_routes_of_traces_are_told,
                killed_at_any_instant_it_continues, a_file_that_grows_is_continued, followed_events_arrive, spans_with_events_are_both,
                inspect_says_what_a_document_is])
