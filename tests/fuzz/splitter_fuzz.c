@@ -55,7 +55,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const struct tk_splitter_options options = {.line_limit = line_limits[data[0] & 3],
                                               .record_limit = record_limits[data[0] >> 2 & 3]};
   const char *text = (const char *)data + 1;
+  /* Compressed input is other input. */
+  const bool skippable = (text[0] & 0xF0) == 0x50 && memcmp(text + 1, "\x2A\x4D\x18", 3) == 0;
   if (memcmp(text, "\x28\xB5\x2F\xFD", 4) == 0 || memcmp(text, "\x1F\x8B", 2) == 0) return 0;
+  if (skippable) return 0;
   const uint64_t expected = split(text, size - 1, 0, &options);
   REQUIRE(split(text, size - 1, 1 + (data[0] >> 4), &options) == expected);
   return 0;
