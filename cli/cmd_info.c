@@ -29,7 +29,7 @@ static const struct tk_option info_options[] = {
 /* The lists: in text each is a table with a heading, in JSON a member of the object. */
 static const struct section {
   const char *key, *heading, *sql;
-  bool optional; /* in text left out where it has no rows */
+  const char *of; /* in text left out where this has no rows */
 } sections[] = {
     {.key = "services",
      .heading = "Services",
@@ -48,12 +48,12 @@ static const struct section {
             "envelopes,"
             "       documents, last_seen"
             " FROM runs ORDER BY last_seen DESC, run_id LIMIT 5",
-     .optional = true},
+     .of = "SELECT 1 FROM runs LIMIT 1"},
     {.key = "documents",
      .heading = "Documents",
      .sql = "SELECT kind, count(*) AS documents, sum(record_count) AS records, sum(size) AS bytes"
             " FROM documents GROUP BY kind ORDER BY kind",
-     .optional = true},
+     .of = "SELECT 1 FROM documents LIMIT 1"},
     {.key = "sampling",
      .heading = "Sampling decisions, as recorded",
      .sql =
@@ -61,7 +61,7 @@ static const struct section {
          "       count(adjusted_count) AS with_count"
          " FROM sampling_decisions GROUP BY source, mechanism, decision"
          " ORDER BY decisions DESC, source, mechanism, decision LIMIT 20",
-     .optional = true},
+     .of = "SELECT 1 FROM sampling_decisions LIMIT 1"},
     {.key = "ingests",
      .heading = "Last ingests",
      .sql =
@@ -71,15 +71,20 @@ static const struct section {
 };
 enum { SECTION_COUNT = sizeof sections / sizeof sections[0] };
 
-/* A heading is printed before the first row, and where there must be one. */
+/* SQLITE_ROW, SQLITE_DONE, or what is wrong. */
+static int step_once(sqlite3 *db, const char *sql) {
+  sqlite3_stmt *statement = NULL;
+  int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+  sqlite3_finalize(statement);
+  return rc;
+}
+
 static int write_section(sqlite3 *db, const struct section *section, bool heading,
                          struct tk_writer *writer) {
   sqlite3_stmt *statement = NULL;
-  int rc = sqlite3_prepare_v2(db, section->sql, -1, &statement, NULL);
-  if (rc == SQLITE_OK && heading && section->optional) {
-    rc = sqlite3_step(statement);
-    if (rc == SQLITE_ROW) rc = sqlite3_reset(statement);
-  }
+  int rc = heading && section->of ? step_once(db, section->of) : SQLITE_ROW;
+  if (rc == SQLITE_ROW) rc = sqlite3_prepare_v2(db, section->sql, -1, &statement, NULL);
   if (rc == SQLITE_OK) {
     if (heading) printf("\n%s\n", section->heading);
     rc = tk_sql_write_result(writer, statement);
