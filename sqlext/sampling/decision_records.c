@@ -20,7 +20,7 @@ struct tk_record_walk {
   struct tk_document_reader *reader;
   const struct tk_document_part *part;
   size_t at; /* in the part */
-  int64_t document;
+  int64_t document, part_number;
   uint64_t ordinal;
   char *run_id;
   struct tk_arena arena;
@@ -391,6 +391,7 @@ static enum tk_status next_document(struct tk_record_walk *walk, bool *found_out
   sqlite3_free(walk->run_id);
   walk->run_id = NULL;
   walk->ordinal = 0;
+  walk->part_number = -1;
   const char *run = (const char *)sqlite3_column_text(walk->documents, 2);
   if (run && !(walk->run_id = sqlite3_mprintf("%s", run))) return tk_nomem(error);
   *found_out = true;
@@ -415,11 +416,19 @@ static enum tk_status next_line(struct tk_record_walk *walk, bool *found_out,
       *found_out = tk_decision_record_read((struct tk_text){begin, (uint32_t)size}, run,
                                            &walk->arena, &walk->record, &out_of_memory);
       if (out_of_memory) return tk_nomem(error);
-      if (*found_out) return TK_OK;
+      if (!*found_out) continue;
+      walk->record.place = (struct tk_record_place){.document = walk->document,
+                                                    .part = walk->part_number,
+                                                    .part_ordinal = walk->part->first_ordinal,
+                                                    .ordinal = walk->ordinal,
+                                                    .offset = (uint32_t)(begin - walk->part->text),
+                                                    .size = (uint32_t)size};
+      return TK_OK;
     }
     enum tk_status status = tk_document_reader_next(walk->reader, &walk->part, error);
     if (status != TK_OK || !walk->part) return status;
     walk->at = 0;
+    walk->part_number++;
   }
 }
 
@@ -449,8 +458,108 @@ enum tk_status tk_record_walk_next(struct tk_record_walk *walk,
     }
     if (status != TK_OK) return status;
   }
-  walk->record.document = walk->document;
-  walk->record.ordinal = walk->ordinal;
+  walk->record.place.document = walk->document;
   *record_out = &walk->record;
   return TK_OK;
+}
+
+/* ---- fetching ---- */
+
+struct tk_record_fetch {
+  sqlite3 *db;
+  sqlite3_stmt *run; /* of a document */
+  char *schema;
+  struct tk_document_reader *reader; /* of `document`; NULL: none yet */
+  const struct tk_document_part *part;
+  int64_t document, part_number;
+  struct tk_text run_id;
+  struct tk_arena document_arena, arena;
+  struct tk_decision_record record;
+};
+
+enum tk_status tk_record_fetch_open(sqlite3 *db, const char *schema,
+                                    struct tk_record_fetch **fetch_out, struct tk_error *error) {
+  struct tk_record_fetch *fetch = sqlite3_malloc64(sizeof *fetch);
+  char *sql = sqlite3_mprintf("SELECT run_id FROM \"%w\".tk_document WHERE id = ?1", schema);
+  int rc = SQLITE_NOMEM;
+  *fetch_out = NULL;
+  if (fetch) {
+    memset(fetch, 0, sizeof *fetch);
+    fetch->db = db;
+    fetch->schema = sqlite3_mprintf("%s", schema);
+    if (sql && fetch->schema) rc = sqlite3_prepare_v2(db, sql, -1, &fetch->run, NULL);
+  }
+  sqlite3_free(sql);
+  if (rc == SQLITE_OK) {
+    *fetch_out = fetch;
+    return TK_OK;
+  }
+  tk_record_fetch_close(fetch);
+  if (rc == SQLITE_NOMEM) return tk_nomem(error);
+  return tk_fail(error, TK_IO, "cannot read the documents: %s", sqlite3_errmsg(db));
+}
+
+void tk_record_fetch_close(struct tk_record_fetch *fetch) {
+  if (!fetch) return;
+  tk_document_reader_close(fetch->reader);
+  sqlite3_finalize(fetch->run);
+  sqlite3_free(fetch->schema);
+  tk_arena_reset(&fetch->document_arena);
+  tk_arena_reset(&fetch->arena);
+  sqlite3_free(fetch);
+}
+
+static enum tk_status fetch_document(struct tk_record_fetch *fetch, int64_t document,
+                                     struct tk_error *error) {
+  if (fetch->reader && fetch->document == document) return TK_OK;
+  tk_document_reader_close(fetch->reader);
+  fetch->reader = NULL;
+  fetch->part = NULL;
+  tk_arena_reset(&fetch->document_arena);
+  fetch->run_id = (struct tk_text){NULL, 0};
+  fetch->document = document;
+  sqlite3_bind_int64(fetch->run, 1, document);
+  if (sqlite3_step(fetch->run) == SQLITE_ROW) {
+    const char *run = (const char *)sqlite3_column_text(fetch->run, 0);
+    const size_t size = run ? strlen(run) : 0;
+    char *copy = run ? tk_arena_alloc_bytes(&fetch->document_arena, size + 1) : NULL;
+    if (copy) memcpy(copy, run, size + 1);
+    if (copy) fetch->run_id = (struct tk_text){copy, (uint32_t)size};
+    if (run && !copy) {
+      sqlite3_reset(fetch->run);
+      return tk_nomem(error);
+    }
+  }
+  if (sqlite3_reset(fetch->run) != SQLITE_OK) {
+    return tk_fail(error, sqlite3_errcode(fetch->db) == SQLITE_NOMEM ? TK_NOMEM : TK_IO,
+                   "cannot read the documents: %s", sqlite3_errmsg(fetch->db));
+  }
+  return tk_document_reader_open(fetch->db, fetch->schema, document, &fetch->reader, error);
+}
+
+enum tk_status tk_record_fetch_next(struct tk_record_fetch *fetch,
+                                    const struct tk_record_place *place,
+                                    const struct tk_decision_record **record_out,
+                                    struct tk_error *error) {
+  bool out_of_memory;
+  enum tk_status status = fetch_document(fetch, place->document, error);
+
+  *record_out = NULL;
+  if (status != TK_OK) return status;
+  if (!fetch->part || fetch->part_number != place->part) {
+    tk_document_reader_seek(fetch->reader, place->part, place->part_ordinal);
+    fetch->part_number = place->part;
+    status = tk_document_reader_next(fetch->reader, &fetch->part, error);
+    if (status != TK_OK || !fetch->part) return status;
+  }
+  if (place->offset > fetch->part->size || place->size > fetch->part->size - place->offset) {
+    return TK_OK;
+  }
+  tk_arena_reset(&fetch->arena);
+  const struct tk_text line = {fetch->part->text + place->offset, place->size};
+  if (tk_decision_record_read(line, fetch->run_id, &fetch->arena, &fetch->record, &out_of_memory)) {
+    fetch->record.place = *place;
+    *record_out = &fetch->record;
+  }
+  return out_of_memory ? tk_nomem(error) : TK_OK;
 }

@@ -13,6 +13,7 @@
 #include "sqlext/sampling/decision_records.h"
 #include "sqlext/sampling/decision_traces.h"
 #include "sqlext/sampling/sampling_tables.h"
+#include "sqlext/sampling/weight_records.h"
 #include "sqlext/vtab_support.h"
 #include "tracekeep/hash.h"
 
@@ -49,11 +50,12 @@ struct decisions_cursor {
   sqlite3_vtab_cursor base;
   struct tk_terms terms;
   struct tk_decision_walk walk;
-  struct tk_record_walk *records;          /* NULL: not there yet, or behind the end */
+  struct tk_record_walk *records; /* all of them; NULL: not there yet */
+  struct tk_record_fetch *fetch;  /* by_id: those at `places` */
+  struct tk_record_place *places;
+  uint32_t place_count, place_index;
   const struct tk_decision_record *record; /* NULL: the current row is a span's */
   bool is_walk_begun, wants_records, at_end, by_id;
-  uint8_t (*ids)[16]; /* of the terms, for records; the walk has its own */
-  uint32_t id_count;
   uint32_t index; /* of the current trace's list */
 };
 
@@ -75,27 +77,31 @@ static bool accept_segment(const void *context, struct tk_reader *reader,
   return false;
 }
 
-static int compare_ids(const void *left, const void *right) {
-  return memcmp(left, right, 16);
-}
-
-static bool is_record_wanted(const struct decisions_cursor *cursor,
-                             const struct tk_decision_record *record) {
-  if (!cursor->by_id) return true;
-  return record->has_trace_id && cursor->id_count > 0 &&
-         bsearch(record->trace_id, cursor->ids, cursor->id_count, 16, compare_ids);
+static enum tk_status next_place(struct decisions_cursor *cursor, struct tk_error *error) {
+  const struct tk_reader *reader = reader_of(cursor);
+  enum tk_status status = TK_OK;
+  cursor->record = NULL;
+  if (!cursor->fetch && cursor->place_count > 0) {
+    status = tk_record_fetch_open(reader->db, reader->schema, &cursor->fetch, error);
+  }
+  while (status == TK_OK && !cursor->record && cursor->place_index < cursor->place_count) {
+    status = tk_record_fetch_next(cursor->fetch, &cursor->places[cursor->place_index++],
+                                  &cursor->record, error);
+  }
+  return status;
 }
 
 static enum tk_status next_record(struct decisions_cursor *cursor, struct tk_error *error) {
-  enum tk_status status;
-  if (!cursor->records) {
-    struct tk_reader *reader = reader_of(cursor);
-    status = tk_record_walk_open(reader->db, reader->schema, &cursor->records, error);
-    if (status != TK_OK) return status;
+  const struct tk_reader *reader = reader_of(cursor);
+  enum tk_status status = TK_OK;
+  if (cursor->by_id) {
+    status = next_place(cursor, error);
+  } else {
+    if (!cursor->records) {
+      status = tk_record_walk_open(reader->db, reader->schema, &cursor->records, error);
+    }
+    if (status == TK_OK) status = tk_record_walk_next(cursor->records, &cursor->record, error);
   }
-  do {
-    status = tk_record_walk_next(cursor->records, &cursor->record, error);
-  } while (status == TK_OK && cursor->record && !is_record_wanted(cursor, cursor->record));
   if (status == TK_OK && !cursor->record) cursor->at_end = true;
   return status;
 }
@@ -164,12 +170,14 @@ static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **cursor_out) {
 static void reset_cursor(struct decisions_cursor *cursor) {
   if (cursor->is_walk_begun) tk_decision_walk_reset(&cursor->walk);
   tk_record_walk_close(cursor->records);
+  tk_record_fetch_close(cursor->fetch);
   tk_terms_reset(&cursor->terms);
-  sqlite3_free(cursor->ids);
+  sqlite3_free(cursor->places);
   cursor->records = NULL;
+  cursor->fetch = NULL;
   cursor->record = NULL;
-  cursor->ids = NULL;
-  cursor->id_count = cursor->index = 0;
+  cursor->places = NULL;
+  cursor->place_count = cursor->place_index = cursor->index = 0;
   cursor->is_walk_begun = false;
   cursor->at_end = true;
 }
@@ -193,12 +201,14 @@ static uint32_t wanted_sources(const struct tk_terms *terms) {
   return tk_terms_have(terms, POLICY) ? sources & with_policy : sources;
 }
 
-static enum tk_status copy_ids(struct decisions_cursor *cursor, uint8_t (**copy_out)[16],
-                               struct tk_error *error) {
-  const uint64_t size = (uint64_t)cursor->id_count * 16;
-  if (!(*copy_out = sqlite3_malloc64(size + 1))) return tk_nomem(error);
-  if (size > 0) memcpy(*copy_out, cursor->ids, size);
-  return TK_OK;
+/* Where the records about these traces are, if they are wanted. */
+static enum tk_status find_places(struct decisions_cursor *cursor, const uint8_t (*ids)[16],
+                                  uint32_t id_count, struct tk_error *error) {
+  const struct tk_recorded_weights *recorded;
+  if (!cursor->wants_records) return TK_OK;
+  enum tk_status status = tk_shared_reader_recorded_weights(reader_of(cursor), &recorded, error);
+  if (status != TK_OK) return status;
+  return tk_recorded_places(recorded, ids, id_count, &cursor->places, &cursor->place_count, error);
 }
 
 static enum tk_status start(struct decisions_cursor *cursor, int plan, const char *plan_text,
@@ -206,22 +216,28 @@ static enum tk_status start(struct decisions_cursor *cursor, int plan, const cha
   const uint32_t recorded = TK_SOURCE_BIT(TK_SOURCE_RECORD) | TK_SOURCE_BIT(TK_SOURCE_BUNDLE);
   struct tk_reader *reader = reader_of(cursor);
   uint8_t(*ids)[16] = NULL;
+  uint32_t id_count = 0;
   enum tk_status status;
 
   if ((status = tk_reader_refresh(reader, error)) != TK_OK) return status;
   if ((status = tk_terms_init(&cursor->terms, plan_text, argc, argv, error)) != TK_OK)
     return status;
-  if (cursor->by_id) {
-    status = tk_ids_of_terms(&cursor->terms, TRACE_ID, &cursor->ids, &cursor->id_count, error);
-    if (status == TK_OK) status = copy_ids(cursor, &ids, error);
-    if (status != TK_OK) return status;
-  }
   const uint32_t sources = wanted_sources(&cursor->terms);
   cursor->wants_records = (sources & recorded) != 0;
+  if (cursor->by_id) {
+    status = tk_ids_of_terms(&cursor->terms, TRACE_ID, &ids, &id_count, error);
+    if (status == TK_OK) {
+      status = find_places(cursor, (const uint8_t(*)[16])ids, id_count, error);
+    }
+    if (status != TK_OK) {
+      sqlite3_free(ids);
+      return status;
+    }
+  }
   cursor->is_walk_begun = true;
   cursor->at_end = false;
   status = tk_decision_walk_begin(&cursor->walk, reader, sources & ~recorded, cursor->by_id, ids,
-                                  cursor->id_count, error);
+                                  id_count, error);
   cursor->walk.accept = accept_segment;
   cursor->walk.accept_context = &cursor->terms;
   cursor->walk.list.without_raw = (plan & PLAN_WITHOUT_RAW) != 0;
@@ -252,8 +268,8 @@ static int give_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid_out) {
   const struct decisions_cursor *cursor = (struct decisions_cursor *)base;
   uint64_t identity[3];
   if (cursor->record) {
-    identity[0] = (uint64_t)cursor->record->document;
-    identity[1] = cursor->record->ordinal;
+    identity[0] = (uint64_t)cursor->record->place.document;
+    identity[1] = cursor->record->place.ordinal;
     identity[2] = UINT64_MAX;
   } else {
     const struct tk_decision_place *place = &cursor->walk.places[cursor->index];

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "sqlext/sampling/sampling_tables.h"
+#include "sqlext/sampling/weight_records.h"
 #include "sqlext/vtab_support.h"
 #include "tracekeep/hash.h"
 
@@ -35,10 +36,11 @@ struct issues_cursor {
   bool by_id, is_walk_begun;
   struct tk_terms terms;
   struct tk_decision_walk walk;
-  struct tk_record_walk *records;
+  struct tk_record_walk *records; /* all of them */
+  struct tk_record_fetch *fetch;  /* by_id: those at `places` */
+  struct tk_record_place *places;
+  uint32_t place_count, place_index;
   struct tk_sampling_census *census; /* NULL: not wanted */
-  uint8_t (*ids)[16];
-  uint32_t id_count;
   struct tk_sampling_issue_list list;
   uint32_t index;
 };
@@ -64,8 +66,19 @@ static enum tk_status next_trace(struct issues_cursor *cursor, struct tk_error *
   return tk_sampling_issues_of_trace(&cursor->list, &cursor->walk, error);
 }
 
-static int compare_ids(const void *left, const void *right) {
-  return memcmp(left, right, 16);
+static enum tk_status read_place(struct issues_cursor *cursor,
+                                 const struct tk_decision_record **record_out,
+                                 struct tk_error *error) {
+  const struct tk_reader *reader = reader_of(cursor);
+  enum tk_status status = TK_OK;
+  if (!cursor->fetch && cursor->place_count > 0) {
+    status = tk_record_fetch_open(reader->db, reader->schema, &cursor->fetch, error);
+  }
+  while (status == TK_OK && !*record_out && cursor->place_index < cursor->place_count) {
+    status = tk_record_fetch_next(cursor->fetch, &cursor->places[cursor->place_index++], record_out,
+                                  error);
+  }
+  return status;
 }
 
 static enum tk_status next_record(struct issues_cursor *cursor, struct tk_error *error) {
@@ -73,18 +86,17 @@ static enum tk_status next_record(struct issues_cursor *cursor, struct tk_error 
   struct tk_reader *reader = reader_of(cursor);
   enum tk_status status = TK_OK;
 
-  if (!cursor->records) {
-    status = tk_record_walk_open(reader->db, reader->schema, &cursor->records, error);
+  if (cursor->by_id) {
+    status = read_place(cursor, &record, error);
+  } else {
+    if (!cursor->records) {
+      status = tk_record_walk_open(reader->db, reader->schema, &cursor->records, error);
+    }
+    if (status == TK_OK) status = tk_record_walk_next(cursor->records, &record, error);
   }
-  if (status == TK_OK) status = tk_record_walk_next(cursor->records, &record, error);
   if (status != TK_OK) return status;
   if (!record) {
     cursor->phase = PHASE_SUMMARY;
-    return TK_OK;
-  }
-  if (cursor->by_id &&
-      (!record->has_trace_id || cursor->id_count == 0 ||
-       !bsearch(record->trace_id, cursor->ids, cursor->id_count, 16, compare_ids))) {
     return TK_OK;
   }
   return tk_sampling_issues_of_record(&cursor->list, reader, record, error);
@@ -168,11 +180,13 @@ static void reset_cursor(struct issues_cursor *cursor) {
   tk_sampling_census_free(cursor->census);
   tk_sampling_issue_list_reset(&cursor->list);
   tk_terms_reset(&cursor->terms);
-  sqlite3_free(cursor->ids);
+  tk_record_fetch_close(cursor->fetch);
+  sqlite3_free(cursor->places);
   cursor->records = NULL;
+  cursor->fetch = NULL;
+  cursor->places = NULL;
   cursor->census = NULL;
-  cursor->ids = NULL;
-  cursor->id_count = cursor->index = 0;
+  cursor->place_count = cursor->place_index = cursor->index = 0;
   cursor->is_walk_begun = false;
   cursor->phase = PHASE_END;
 }
@@ -206,20 +220,31 @@ static uint32_t sources_of(uint32_t types) {
   return types & with_flags ? TK_ALL_SOURCES : TK_ALL_SOURCES & ~TK_SOURCE_BIT(TK_SOURCE_FLAGS);
 }
 
-static enum tk_status begin_walk(struct issues_cursor *cursor, struct tk_error *error) {
-  struct tk_reader *reader = reader_of(cursor);
-  uint8_t(*ids)[16] = NULL;
-  enum tk_status status;
-  if (cursor->by_id) {
-    const uint64_t size = (uint64_t)cursor->id_count * 16;
-    if (!(ids = sqlite3_malloc64(size + 1))) return tk_nomem(error);
-    if (size > 0) memcpy(ids, cursor->ids, size);
+/* The traces that the terms name, and where the records about them are. */
+static enum tk_status find_ids(struct issues_cursor *cursor, uint8_t (**ids_out)[16],
+                               uint32_t *count_out, struct tk_error *error) {
+  const struct tk_recorded_weights *recorded;
+  enum tk_status status = tk_ids_of_terms(&cursor->terms, TRACE_ID, ids_out, count_out, error);
+  if (status != TK_OK) return status;
+  status = tk_shared_reader_recorded_weights(reader_of(cursor), &recorded, error);
+  if (status == TK_OK) {
+    status = tk_recorded_places(recorded, (const uint8_t(*)[16]) * ids_out, *count_out,
+                                &cursor->places, &cursor->place_count, error);
   }
-  cursor->is_walk_begun = true;
-  status = tk_decision_walk_begin(&cursor->walk, reader, sources_of(cursor->list.types),
-                                  cursor->by_id, ids, cursor->id_count, error);
-  cursor->phase = PHASE_TRACES;
+  if (status != TK_OK) sqlite3_free(*ids_out);
   return status;
+}
+
+static enum tk_status begin_walk(struct issues_cursor *cursor, struct tk_error *error) {
+  uint8_t(*ids)[16] = NULL;
+  uint32_t id_count = 0;
+  enum tk_status status = TK_OK;
+  if (cursor->by_id) status = find_ids(cursor, &ids, &id_count, error);
+  if (status != TK_OK) return status;
+  cursor->is_walk_begun = true;
+  cursor->phase = PHASE_TRACES;
+  return tk_decision_walk_begin(&cursor->walk, reader_of(cursor), sources_of(cursor->list.types),
+                                cursor->by_id, ids, id_count, error);
 }
 
 static enum tk_status start(struct issues_cursor *cursor, const char *plan, int argc,
@@ -231,10 +256,7 @@ static enum tk_status start(struct issues_cursor *cursor, const char *plan, int 
   if ((status = tk_terms_init(&cursor->terms, plan, argc, argv, error)) != TK_OK) return status;
   cursor->list.types = wanted_types(cursor);
   if (cursor->list.types == 0) return TK_OK;
-  if (cursor->by_id) {
-    status = tk_ids_of_terms(&cursor->terms, TRACE_ID, &cursor->ids, &cursor->id_count, error);
-  }
-  if (status == TK_OK && cursor->list.types & TK_SUMMARY_ISSUES) {
+  if (cursor->list.types & TK_SUMMARY_ISSUES) {
     status = tk_sampling_census_create(&cursor->census, error);
   }
   if (status == TK_OK) status = begin_walk(cursor, error);

@@ -1,10 +1,12 @@
-/* Weights of traces and spans from recorded decisions (decision_records), found by id. */
+/* Recorded decisions (decision_records) by the trace they are about: where they stand, and the
+ * weights they give. */
 #ifndef TK_SQLEXT_SAMPLING_WEIGHT_RECORDS_H
 #define TK_SQLEXT_SAMPLING_WEIGHT_RECORDS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sqlext/sampling/decision_records.h"
 #include "store/sqlite_api.h"
 #include "tracekeep/status.h"
 
@@ -14,12 +16,13 @@ struct tk_recorded_weight {
   bool has_span;
   bool is_forced;
   double count; /**< NaN: none */
-  uint32_t order;
+  struct tk_record_place place;
 };
 
 /** Zero-initialise. */
 struct tk_recorded_weights {
-  struct tk_recorded_weight *items; /**< by trace, trace-wide ones first, then span, then order */
+  struct tk_recorded_weight *items; /**< by trace, trace-wide ones first, then span; of equals first
+                                         those that say anything, then by place */
   uint32_t count, capacity;
   bool has_spans; /**< some are about single spans */
 };
@@ -33,5 +36,12 @@ void tk_recorded_weights_reset(struct tk_recorded_weights *weights);
 const struct tk_recorded_weight *tk_recorded_weights_find(const struct tk_recorded_weights *weights,
                                                           const uint8_t trace_id[16],
                                                           const uint8_t *span_id);
+
+/** The places of all records about these traces (ids ascending), in the order of the documents.
+ * *places_out is freed with sqlite3_free. */
+enum tk_status tk_recorded_places(const struct tk_recorded_weights *weights,
+                                  const uint8_t (*ids)[16], uint32_t id_count,
+                                  struct tk_record_place **places_out, uint32_t *count_out,
+                                  struct tk_error *error);
 
 #endif
