@@ -41,9 +41,19 @@ struct tk_draw {
   uint32_t level_count;
 };
 
+/** Probabilities that were worked out, by what they depend on; many traces are alike. */
+struct tk_probability_memo {
+  uint64_t *keys; /**< `width` words for each slot, */
+  uint64_t *key;  /**< and one to look for */
+  double *values; /**< negative below -1: an empty slot */
+  uint32_t width;
+};
+#define TK_MEMO_SLOTS 1024
+
 struct tk_program_draws {
   struct tk_draw *items;
   uint32_t count;
+  struct tk_probability_memo memo;
   uint32_t *cell; /**< for a walk through all combinations: a level (or level_count) of each */
 };
 

@@ -245,8 +245,8 @@ said:
 }
 
 /* The sum over all combinations of draws; negative: unknown. */
-static double probability_of(struct tk_program *program, const struct tk_sampling_policy *tail,
-                             const struct tk_replay_facts *facts) {
+static double sum_of_draws(struct tk_program *program, const struct tk_sampling_policy *tail,
+                           const struct tk_replay_facts *facts) {
   struct tk_program_draws *draws = program->draws;
   struct run run = {.program = program, .facts = facts, .cell = draws->cell};
   uint64_t cells = 1;
@@ -276,6 +276,30 @@ static double probability_of(struct tk_program *program, const struct tk_samplin
     }
   }
   return sum > 1 ? 1 : sum;
+}
+
+/* The same, remembered. It depends on the leaves, and with limiters on the size of the trace. */
+static double probability_of(struct tk_program *program, const struct tk_sampling_policy *tail,
+                             const struct tk_replay_facts *facts) {
+  struct tk_probability_memo *memo = &program->draws->memo;
+  uint64_t *key = memo->key, hash = 0;
+  for (uint32_t i = 0; i < program->words; i++) {
+    key[i] = facts->hits[i];
+    key[program->words + i] = facts->errors[i];
+  }
+  key[memo->width - 3] = tail->ordinal;
+  key[memo->width - 2] = program->is_stateful ? facts->span_count : 0;
+  key[memo->width - 1] = program->is_stateful ? facts->bytes : 0;
+  for (uint32_t i = 0; i < memo->width; i++) {
+    hash = (hash ^ key[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    hash ^= hash >> 29;
+  }
+  const uint32_t slot = (uint32_t)(hash % TK_MEMO_SLOTS);
+  uint64_t *known = memo->keys + (size_t)slot * memo->width;
+  const size_t size = memo->width * sizeof *known;
+  if (memo->values[slot] >= -1 && memcmp(known, key, size) == 0) return memo->values[slot];
+  memcpy(known, key, size);
+  return memo->values[slot] = sum_of_draws(program, tail, facts);
 }
 
 enum tk_status tk_decide_tail(struct tk_program *program, const struct tk_sampling_policy *tail,

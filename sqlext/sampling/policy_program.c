@@ -498,6 +498,18 @@ static void add_level(struct tk_draw *draw, uint64_t threshold, double probabili
   draw->level_count++;
 }
 
+static enum tk_status make_memo(struct tk_program *program, struct tk_error *error) {
+  struct tk_probability_memo *memo = &program->draws->memo;
+  struct tk_arena *arena = &program->pool.arena;
+  memo->width = 2 * program->words + 3;
+  memo->keys = tk_arena_alloc(arena, (size_t)TK_MEMO_SLOTS * memo->width * sizeof *memo->keys);
+  memo->key = tk_arena_alloc(arena, memo->width * sizeof *memo->key);
+  memo->values = tk_arena_alloc(arena, TK_MEMO_SLOTS * sizeof *memo->values);
+  if (!memo->keys || !memo->key || !memo->values) return tk_nomem(error);
+  for (int i = 0; i < TK_MEMO_SLOTS; i++) memo->values[i] = -2;
+  return TK_OK;
+}
+
 /* The salts and thresholds of all probabilistic policies. */
 static enum tk_status find_draws(struct tk_program *program, struct tk_error *error) {
   struct tk_arena *arena = &program->pool.arena;
@@ -543,7 +555,7 @@ static enum tk_status find_draws(struct tk_program *program, struct tk_error *er
     }
   }
   program->draws = draws;
-  return TK_OK;
+  return make_memo(program, error);
 }
 
 /* ---- stages ---- */

@@ -76,13 +76,14 @@ def what_if_says_what_is_kept_and_lost(folder):
     assert totals['error traces']['kept_percent'] == 100
     assert totals['bytes a day']['before'] > totals['bytes a day']['kept'] > 0
     assert totals['traces of unknown weight'] == {'measure': 'traces of unknown weight', 'before': 2000, 'kept': 0,
-                                                  'kept_percent': None, 'estimated': None, 'recorded': None}
+                                                  'kept_percent': None, 'estimated': None, 'recorded': None, 'recorded_kept': None}
     assert abs(totals['traces']['estimated'] / 2000 - 1) < 0.15, totals['traces']
     # 100 seconds of traces, one every 50 ms.
     assert abs(totals['traces a second']['before'] - 20) < 0.3, totals['traces a second']
     by_policy = {row['policy']: row for row in answer['policies'] if row['decision'] == 'keep'}
     assert set(by_policy) == {'errors', 'slow', 'shop', 'rest'}
     assert sum(row['traces'] for row in by_policy.values()) == len(kept)
+    assert by_policy['errors']['percent_of_errors'] == 100 and by_policy['slow']['percent_of_errors'] == 0
     assert by_policy['errors']['error_traces'] == by_policy['errors']['traces'] == sum(failed.values())
     lost = answer['lost']
     assert len(lost) == 3 and all(row['service'] in ('shop', 'cart') and row['root'].startswith('op') for row in lost), lost
