@@ -129,6 +129,10 @@ def what_comes_in_goes_out(folder):
         assert Run('export', store, '--document', ids[str(folder / name)]).stdout == data, name
     text = query(store, f"SELECT document({ids[str(folder / 'validation.json')]}) = document FROM documents WHERE kind = 'kvonce-validation'")
     assert text == [[1]], text
+    odd = query(store, "SELECT document(NULL) IS NULL AS a, document(99) IS NULL AS b, unpack_document(NULL, 5) IS NULL AS c, unpack_document('text', 5) IS NULL AS d")
+    assert odd == [[1, 1, 1, 1]], odd
+    for call in ("unpack_document(x'00', -1)", "unpack_document(x'ff', 5)", "unpack_document(x'', 5)", 'unpack_document(zeroblob(9), 1 << 40)'):
+        assert b'unpack_document: ' in Run('query', store, f'SELECT {call}', expect=None).stderr, call
     out = folder / 'out.json'
     Run('export', store, '--document', ids[str(folder / 'events.ndjson')], '-o', out)
     assert out.read_bytes() == EVENTS
