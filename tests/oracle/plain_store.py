@@ -8,6 +8,7 @@ What a query answers here it must answer on a store of the same dumps. Only colu
 from the dump alone are there; spans are inserted in the order of trace_tree(). Functions of the
 extension that the sample queries use are defined by add_functions(), in their simplest form."""
 import json
+import math
 import os
 import sqlite3
 import sys
@@ -189,6 +190,48 @@ class Quantile:
         return low + part * (high - low)
 
 
+class WeightedCount:
+    """Horvitz and Thompson's estimate, or a limit of it; rows of a cluster were kept together."""
+    limit = 0
+
+    def __init__(self):
+        self.rows, self.clusters = 0, {}
+
+    def step(self, weight, cluster=None):
+        if weight is not None:
+            self.rows += 1
+            total, greatest = self.clusters.get(cluster, (0, 0))
+            self.clusters[cluster] = total + weight, max(greatest, weight)
+
+    def finalize(self):
+        if not self.clusters:
+            return None
+        estimate = float(sum(total for total, _ in self.clusters.values()))
+        variance = sum(total**2 * (1 - 1 / greatest) for total, greatest in self.clusters.values())
+        found = estimate + self.limit * math.sqrt(variance)
+        return max(found, self.rows) if self.limit < 0 else found
+
+
+class WeightedCountLow(WeightedCount):
+    limit = -1.959963984540054
+
+
+class WeightedCountHigh(WeightedCount):
+    limit = 1.959963984540054
+
+
+class UnknownWeightShare:
+    def __init__(self):
+        self.rows = self.unknown = 0
+
+    def step(self, weight):
+        self.rows += 1
+        self.unknown += weight is None
+
+    def finalize(self):
+        return self.unknown / self.rows if self.rows else None
+
+
 def time_bucket(ns, width):
     size = int(width[:-1]) * UNITS[width[-1]] * 10**9
     return ns - ns % size
@@ -196,6 +239,10 @@ def time_bucket(ns, width):
 
 def add_functions(database):
     database.create_aggregate("quantile", 2, Quantile)
+    database.create_aggregate("weighted_count", 1, WeightedCount)
+    database.create_aggregate("weighted_count_low", 2, WeightedCountLow)
+    database.create_aggregate("weighted_count_high", 2, WeightedCountHigh)
+    database.create_aggregate("unknown_weight_share", 1, UnknownWeightShare)
     database.create_function("time_bucket", 2, time_bucket, deterministic=True)
 
 
