@@ -430,7 +430,8 @@ void tk_batch_builder_reset(struct tk_batch_builder *builder) {
                                      &builder->documents.documents,
                                      &builder->documents.text,
                                      &builder->documents.origins,
-                                     &builder->documents.trace_ids};
+                                     &builder->documents.trace_ids,
+                                     &builder->documents.first_spans};
   for (size_t i = 0; i < sizeof stacks / sizeof stacks[0]; i++) sqlite3_free(stacks[i]->data);
   sqlite3_free(builder->interned);
   tk_batch_free(builder->batch);

@@ -39,6 +39,7 @@ struct tk_interned_text;
  * while it is open: its text, origins and trace ids are still on stacks. */
 struct tk_document_stacks {
   struct tk_stack documents, text, origins, trace_ids;
+  struct tk_stack first_spans; /**< of each document of spans in the batch: uint32_t */
   bool open;
 };
 

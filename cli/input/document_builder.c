@@ -91,7 +91,7 @@ void tk_builder_add_document(struct tk_batch_builder *builder, enum tk_document_
 
 void tk_builder_reset_documents(struct tk_batch_builder *builder) {
   struct tk_document_stacks *stacks = &builder->documents;
-  stacks->documents.count = 0;
+  stacks->documents.count = stacks->first_spans.count = 0;
   stacks->text.count = stacks->origins.count = stacks->trace_ids.count = 0;
   stacks->open = false;
 }

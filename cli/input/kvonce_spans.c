@@ -300,13 +300,25 @@ static void add_event(struct tk_batch_builder *builder, const struct tk_span *sp
   put(builder, "}\n");
 }
 
+void tk_builder_note_document(struct tk_batch_builder *builder) {
+  uint32_t *first_span =
+      tk_builder_push(builder, &builder->documents.first_spans, sizeof *first_span);
+  if (first_span) *first_span = builder->spans.count;
+}
+
 void tk_builder_add_span_events(struct tk_batch_builder *builder) {
   struct place place = {.resource = NULL};
   const struct tk_span *spans = (const struct tk_span *)(const void *)builder->spans.data;
   const uint32_t count = builder->spans.count;
   if (builder->out_of_memory || count == 0) return;
   if (!tk_builder_find_interned(builder, type_key, sizeof type_key - 1)) return;
+  const uint32_t *firsts = (const uint32_t *)(const void *)builder->documents.first_spans.data;
+  const uint32_t first_count = builder->documents.first_spans.count;
+  uint32_t document = 0;
   for (uint32_t i = 0; i < count && !builder->out_of_memory; i++) {
+    for (; document < first_count && firsts[document] == i; document++) {
+      place = (struct place){.resource = NULL};
+    }
     advance(&place, &spans[i]);
     add_event(builder, &spans[i], &place);
   }

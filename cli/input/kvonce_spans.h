@@ -5,6 +5,8 @@
 
 #include "cli/input/batch_builder.h"
 
+/** The spans that follow are of another document. */
+void tk_builder_note_document(struct tk_batch_builder *builder);
 /** Adds a line for each such span of the batch; costs nothing where there are none. */
 void tk_builder_add_span_events(struct tk_batch_builder *builder);
 

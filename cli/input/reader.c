@@ -201,6 +201,9 @@ static void parse_unit(const struct tk_input_format *format, struct tk_batch_bui
     struct tk_record *record = &unit->records[i].record;
     record->text = unit->text + unit->records[i].text_at;
     record->message = unit->text + unit->records[i].message_at;
+    if (record->kind == TK_RECORD_WHOLE || record->begins_message) {
+      tk_builder_note_document(builder);
+    }
     if (record->kind == TK_RECORD_FAULT) {
       add_fault(builder, record);
     } else {

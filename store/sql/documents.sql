@@ -4,7 +4,8 @@
 CREATE TABLE IF NOT EXISTS tk_document(
   id INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,             -- docs/formats.md, "Documents": 'envelope', 'kvonce-events', ...
-  hash INTEGER NOT NULL,          -- XXH64 of its bytes: the same document is kept once
+  hash INTEGER NOT NULL,          -- XXH64 of its bytes (without white space around them, if it is no
+                                  -- lines): the same document is kept once
   size INTEGER NOT NULL,          -- bytes
   record_count INTEGER NOT NULL,  -- lines that are records, of kinds made of lines; else 1
   complete INTEGER NOT NULL,      -- 0: more of its source is to come

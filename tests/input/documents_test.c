@@ -280,6 +280,12 @@ static void spans_without_a_trace_id_get_the_one_of_the_converter(void) {
   CHECK(text_is(batch->documents[0].trace_ids[0], "otlp-missing-traceid-r0-s0-p0"));
   CHECK(text_is(batch->documents[0].trace_ids[1], "otlp-missing-traceid-r0-s1-p1"));
   tk_batch_free(batch);
+#define ONE_SPAN                                                                            \
+  "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"name\":\"n\",\"startTimeUnixNano\":" \
+  "\"1735689600000000000\",\"attributes\":[" EVENT "]}]}]}]}\n"
+  batch = parse_text(ONE_SPAN ONE_SPAN);
+  CHECK(batch->documents[0].record_count == 2 && batch->documents[0].trace_id_count == 1);
+  tk_batch_free(batch);
 }
 
 /* ---- however it arrives ---- */
