@@ -716,7 +716,7 @@ def run(options, folder):
     expected = expected_issues(traces, records)
     kinds = {kind for kind, _, _ in expected}
     found = found_issues(db, kinds)
-    failures += not check(8, f"{sum(expected.values())} issues of {len(kinds)} types", found == expected and len(kinds) > 9)
+    failures += not check(8, f"{sum(expected.values())} issues of {len(kinds)} types", found == expected and len(kinds) > 6)
     differences(found, expected)
     db.close()
     failures += not check_schema(9, records)

@@ -13,6 +13,7 @@
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"
 #include "tests/support/span_builder.h"
+#include "tracekeep/document.h"
 
 /* 4bf92f3577b34da6a3ce929d0e0e4736 */
 static const uint8_t example_id[16] = {0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6,
@@ -459,6 +460,54 @@ static const char *make_store(const char *name) {
   return path;
 }
 
+/* Decisions about the first twelve traces of make_store(), and about as many that are not there. */
+static void add_records(const char *path) {
+  struct tk_batch *batch = build_batch(1, 1);
+  struct tk_document *document = tk_arena_alloc(&batch->arena, sizeof *document);
+  char *lines = tk_arena_alloc_bytes(&batch->arena, 8192);
+  size_t size = 0;
+  if (!document || !lines) abort();
+  for (int i = 0; i < 24; i++) {
+    size += (size_t)snprintf(lines + size, 8192 - size,
+                             "{\"type\":\"sampling_decision\",\"traceId\":\"%032x\","
+                             "\"decision\":\"%s\",\"probability\":0.5,\"policy\":\"p\"}\n",
+                             1000 + i, i % 3 ? "keep" : "drop");
+  }
+  *document = (struct tk_document){.kind = TK_DOCUMENT_SAMPLING_DECISIONS,
+                                   .record_count = 24,
+                                   .text = lines,
+                                   .size = size,
+                                   .line = 1};
+  batch->documents = document;
+  batch->document_count = 1;
+  batch->record_count = 24;
+  fixture_ingest(path, batch, 0);
+}
+
+static void records_join_traces_and_weigh_them(void) {
+  const char *path = fixture_path("records.db");
+  fixture_ingest(path, fixture_batch(0, 60, "a.key"), 32);
+  add_records(path);
+  sqlite3 *db = fixture_open(path);
+  CHECK(fixture_number(db, "SELECT count(*) FROM sampling_decisions WHERE source = 'record'") ==
+        24);
+  CHECK(fixture_number(db, "SELECT count(*) FROM traces WHERE adjusted_count = 2") == 8);
+  CHECK(fixture_number(db,
+                       "SELECT count(*) FROM traces t JOIN sampling_decisions d"
+                       " ON d.trace_id = t.trace_id") == 12);
+  CHECK(strcmp(fixture_query(db,
+                             "SELECT decision, policy FROM sampling_decisions"
+                             " WHERE trace_id = printf('%032x', 1023)"),
+               "keep|p") == 0);
+  CHECK(fixture_number(db,
+                       "SELECT count(*) FROM sampling_issues"
+                       " WHERE type = 'sampling.stored_reject'") == 4);
+  CHECK(fixture_number(db,
+                       "SELECT count(*) FROM sampling_issues"
+                       " WHERE trace_id = printf('%032x', 1003)") == 1);
+  sqlite3_close(db);
+}
+
 static void tables_survive_without_memory(void) {
   static const char *const queries[] = {
       "SELECT * FROM sampling_decisions",
@@ -467,8 +516,10 @@ static void tables_survive_without_memory(void) {
       "SELECT sum(adjusted_count), max(adjusted_count_source) FROM traces",
       "SELECT weighted_count_interval(adjusted_count, trace_id) FROM spans",
       "SELECT weighted_quantile(duration_ns, 0.5, adjusted_count) FROM spans",
-      "SELECT count(*) FROM sampling_decisions WHERE trace_id IN (SELECT trace_id FROM traces)"};
+      "SELECT count(raw) FROM sampling_decisions WHERE trace_id IN (SELECT trace_id FROM traces)",
+      "SELECT * FROM sampling_issues WHERE trace_id IN (SELECT trace_id FROM traces)"};
   const char *path = make_store("faults.db");
+  add_records(path);
 
   for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
     int nth = 1, hits = 1;
@@ -510,6 +561,7 @@ int main(void) {
                                      CASE(recorded_decisions_are_read_line_by_line),
                                      CASE(records_that_say_it_wrongly_are_unknown),
                                      CASE(weighted_functions_extrapolate),
+                                     CASE(records_join_traces_and_weigh_them),
                                      CASE(tables_survive_without_memory)};
   fault_memory_install();
   const int result = check_run(cases, (int)(sizeof cases / sizeof cases[0]));
