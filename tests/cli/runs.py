@@ -330,6 +330,8 @@ def a_file_that_grows_is_continued(folder):
         Run('ingest', '-q', store, path)
     assert Run('export', store, '--document', 1).stdout == data
     Run('ingest', '-q', whole, path)
+    digest = query(store, 'SELECT sha256 FROM documents')[0][0]
+    assert digest in (None, hashlib.sha256(data).hexdigest()), digest
     for table, rows in tables(whole).items():  # where parts are cut depends on where reading began
         assert table == 'tk_document_part' or tables(store)[table] == rows, table
     Run('check', '-q', store)
@@ -357,6 +359,8 @@ def followed_events_arrive(folder):
     back = Run('export', store, '--document', 1).stdout
     assert back == data, f'{back}\n{data}'
     assert query(store, 'SELECT run_id, record_count FROM documents') == [['r', 8]]
+    digest = query(store, 'SELECT sha256 FROM documents')[0][0]
+    assert digest in (None, hashlib.sha256(data).hexdigest()), digest
 
 
 # ---- spans that are events ----
