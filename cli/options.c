@@ -234,6 +234,12 @@ static bool check_operand_count(const struct tk_command *command, int count) {
   return true;
 }
 
+/* "-" is standard input, and "-- " begins a comment, of SQL that was pasted. */
+static bool looks_like_option(const char *argument) {
+  if (argument[0] != '-' || !argument[1]) return false;
+  return argument[1] != '-' || !argument[2] || !strchr(" \t\r\n", argument[2]);
+}
+
 int tk_options_parse(const struct tk_command *command, int argc, char **argv, void *values,
                      int *exit_code) {
   struct parse parse = {
@@ -243,7 +249,7 @@ int tk_options_parse(const struct tk_command *command, int argc, char **argv, vo
   bool well_formed = true;
   while (parse.next < argc && well_formed && !parse.help) {
     char *argument = argv[parse.next++];
-    if (only_operands || argument[0] != '-' || !argument[1]) {
+    if (only_operands || !looks_like_option(argument)) {
       argv[operands++] = argument;
     } else if (strcmp(argument, "--") == 0) {
       only_operands = true;

@@ -35,6 +35,8 @@ _tracekeep() {
     export:--framing) choices='length varint bare' ;;
     export:--compress) choices='none zstd' ;;
     replay:--compress) choices='gzip none' ;;
+    ingest:--format | ingest:-f | inspect:--format | inspect:-f)
+      choices=$("${COMP_WORDS[0]}" inspect --format '?' - 2>&1 </dev/null | sed -n 's/.*there are: //p' | tr -d ',') ;;
   esac
   if [[ ${COMP_WORDS[1]} == sampling && $COMP_CWORD -eq 2 ]]; then
     choices='what-if replay'
