@@ -224,10 +224,13 @@ static void take_envelope(struct search *search, const struct tk_document *docum
 
 /* ---- the file ---- */
 
+/* A pipe could not be read a second time. */
 static bool may_hold_envelopes(const char *path) {
   struct tk_byte_source *source = NULL;
+  struct stat status;
   char head[TK_SOURCE_HEAD_SIZE];
   size_t total = 0, size = 0;
+  if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) return false;
   if (strcmp(path, "-") == 0 || tk_byte_source_open(path, &source, NULL) != TK_OK) return false;
   while (total < sizeof head &&
          tk_byte_source_read(source, head + total, sizeof head - total, &size, NULL) == TK_OK &&

@@ -11,6 +11,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 
 from support import HERE, PROGRAM, Run, query, run_tests
@@ -139,6 +140,17 @@ def what_comes_in_goes_out(folder):
     assert b'is no envelope' in Run('export', store, '--envelope', 1, expect=1).stderr
     assert b'there is no document 99' in Run('export', store, '--document', 99, expect=1).stderr
     Run('export', store, '--document', 1, '--envelope', 1, expect=2)
+
+
+def a_pipe_is_read_once(folder):
+    store, pipe = folder / 's.db', folder / 'pipe'
+    os.mkfifo(pipe)
+    data = VALIDATION + json.dumps(envelope()).encode()
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    Run('ingest', '-q', store, pipe)
+    writer.join()
+    assert query(store, 'SELECT kind, size FROM documents') == [['kvonce-validation', len(VALIDATION)], ['envelope', len(data) - len(VALIDATION)]]
 
 
 def an_attached_store_gives_its_own_documents(folder):
@@ -393,7 +405,7 @@ def inspect_says_what_a_document_is(folder):
 
 if __name__ == '__main__':
     run_tests([every_real_file_gives_the_rows_that_are_listed, the_whole_folder_twice_is_the_same_and_sound, what_comes_in_goes_out,
-               an_attached_store_gives_its_own_documents, documents_one_after_another_are_each_one, what_is_broken_is_said_and_the_rest_is_kept,
+               a_pipe_is_read_once, an_attached_store_gives_its_own_documents, documents_one_after_another_are_each_one, what_is_broken_is_said_and_the_rest_is_kept,
                events_without_a_name_are_a_run_of_their_own, the_same_events_can_be_of_several_runs, the_files_an_envelope_names_come_with_it, an_envelope_leads_nowhere_outside_its_folders,
                truncated_issues_are_completed_and_counted_once, attempts_of_a_run_are_envelopes_of_their_own, links_and_routes_of_traces_are_told,
                killed_at_any_instant_it_continues, a_file_that_grows_is_continued, followed_events_arrive, spans_with_events_are_both,
