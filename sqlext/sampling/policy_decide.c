@@ -219,15 +219,19 @@ static void ask_policies(struct run *run, const struct tk_sampling_policy *tail,
   }
 }
 
-/* 1: such a trace is kept; 0: it is not; -1: it depends on a limiter. */
+/* 1: such a trace is kept; 0: it is not; -1: it depends on a limiter. What else is said counts only
+ * where nothing drops the trace, so it is looked at as if nothing did. */
 static int foresee(struct run *run, const struct tk_sampling_policy *tail) {
   unsigned can = 0, must = 0; /* what can be said, and what is certainly said */
-  bool may_have_ended = false;
+  bool may_drop = false, may_have_ended = false;
   for (int turn = 0; turn < 2; turn++) {
     for (uint32_t i = 0; i < tail->child_count; i++) {
       const struct tk_sampling_policy *policy = &tail->children[i];
       if ((policy->type == TK_SAMPLING_DROP) != (turn == 0)) continue;
-      const unsigned outcome = evaluate(run, policy);
+      unsigned outcome = evaluate(run, policy);
+      if (outcome == DROPPED) return 0;
+      may_drop |= (outcome & DROPPED) != 0;
+      outcome &= (unsigned)~DROPPED;
       const bool is_certain = (outcome & (outcome - 1)) == 0;
       can |= outcome;
       if (is_certain && !(may_have_ended && outcome == INVERT_NOT_SAMPLED)) must |= outcome;
@@ -237,11 +241,10 @@ static int foresee(struct run *run, const struct tk_sampling_policy *tail) {
     }
   }
 said:
-  if (must & (DROPPED | INVERT_NOT_SAMPLED)) return 0;
-  const bool is_safe = !(can & (DROPPED | INVERT_NOT_SAMPLED));
-  if (is_safe && (must & SAMPLED || (must & INVERT_SAMPLED && !(can & NOT_SAMPLED)))) return 1;
+  if (must & INVERT_NOT_SAMPLED) return 0;
   if (!(can & SAMPLED) && (!(can & INVERT_SAMPLED) || must & NOT_SAMPLED)) return 0;
-  return -1;
+  if (may_drop || can & INVERT_NOT_SAMPLED) return -1;
+  return must & SAMPLED || (must & INVERT_SAMPLED && !(can & NOT_SAMPLED)) ? 1 : -1;
 }
 
 /* The sum over all combinations of draws; negative: unknown. */
@@ -561,8 +564,9 @@ static enum priority priority_of(const struct tk_value *value) {
 }
 
 struct span_decision {
-  uint64_t threshold; /* of a kept span; TK_THRESHOLD_NEVER: it is not kept */
-  bool is_unknown;    /* kept, and nobody knows with which probability */
+  uint64_t threshold; /* what its randomness is asked to reach; TK_THRESHOLD_NEVER: it is refused */
+  bool is_kept;
+  bool is_unknown; /* kept, and nobody knows with which probability */
 };
 
 /* `ot.th` and `ot.rv` of a span, or what is wrong with them. */
@@ -590,7 +594,7 @@ static void decide_span(const struct tk_program *program, const struct tk_sampli
   is_wrong |= has_threshold && randomness < ot.th.value;
   if (is_wrong) {
     if (sampler->fail_closed && priority != MUST_KEEP) return;
-    *out = (struct span_decision){.is_unknown = true};
+    *out = (struct span_decision){.is_kept = true, .is_unknown = true};
     return;
   }
   const uint64_t before = has_threshold ? ot.th.value : 0;
@@ -603,7 +607,8 @@ static void decide_span(const struct tk_program *program, const struct tk_sampli
   } else if (before > threshold) {
     threshold = before;
   }
-  if (randomness >= threshold) out->threshold = threshold;
+  out->threshold = threshold;
+  out->is_kept = randomness >= threshold;
 }
 
 static const struct tk_sampling_policy *span_stage_of(const struct tk_program *program,
@@ -626,7 +631,11 @@ void tk_program_add_spans(const struct tk_program *program, uint32_t stage,
   struct span_decision decision;
   if (!policy) return;
   decide_span(program, policy, trace_state, priority_of(priority), facts->trace_id, &decision);
-  if (decision.threshold >= TK_THRESHOLD_NEVER) return;
+  if (!decision.is_unknown && decision.threshold < TK_THRESHOLD_NEVER) {
+    if (!sum->is_asked || decision.threshold < sum->least) sum->least = decision.threshold;
+    sum->is_asked = true;
+  }
+  if (!decision.is_kept) return;
   sum->kept += span_count;
   sum->is_unknown |= decision.is_unknown;
   if (decision.threshold > sum->threshold) sum->threshold = decision.threshold;
@@ -641,9 +650,11 @@ static void decide_spans(const struct tk_program *program, const struct tk_sampl
   decision->policy = policy;
   decision->verdict = sum->kept > 0 ? TK_VERDICT_KEEP : TK_VERDICT_DROP;
   decision->kept_spans = sum->kept;
-  decision->probability = sum->kept == 0    ? tk_threshold_probability(compiled->threshold)
-                          : sum->is_unknown ? -1
-                                            : tk_threshold_probability(sum->threshold);
+  if (sum->kept == 0) {
+    decision->probability = sum->is_asked ? tk_threshold_probability(sum->least) : 0;
+  } else {
+    decision->probability = sum->is_unknown ? -1 : tk_threshold_probability(sum->threshold);
+  }
   if (policy->as.probabilistic_sampler.mode == TK_MODE_HASH_SEED) {
     tk_seeded_hash(facts->trace_id, policy->as.probabilistic_sampler.hash_seed, &hashed);
     decision->randomness = hashed.randomness;

@@ -200,6 +200,20 @@ static enum tk_status check_sha1(const struct tk_program *program,
   return status == TK_OK ? TK_OK : refuse(program, policy, 0, status, error, "%s", inner.message);
 }
 
+static enum tk_status add_has_root_leaf(struct tk_program *program,
+                                        const struct tk_sampling_policy *policy,
+                                        const struct tk_refinery_condition *condition,
+                                        struct tk_error *error) {
+  const struct tk_value *value = condition->values;
+  struct tk_leaf *leaf;
+  const enum tk_status status = add_leaf(program, policy, TK_LEAF_HAS_ROOT, &leaf, error);
+  if (status != TK_OK || condition->value_count == 0) return status;
+  leaf->wants_root = value->type == TK_VALUE_STRING
+                         ? value->size == 4 && memcmp(value->as.text, "true", 4) == 0
+                         : value->as.integer != 0;
+  return TK_OK;
+}
+
 /* Adds a condition: to what a single span must meet, of Scope "span", or as a leaf of its own. */
 static enum tk_status add_refinery_condition(struct tk_program *program,
                                              const struct tk_sampling_policy *policy,
@@ -211,7 +225,7 @@ static enum tk_status add_refinery_condition(struct tk_program *program,
   struct tk_error inner = {{0}};
   bool of_root = false;
   if (condition->op == TK_REFINERY_HAS_ROOT_SPAN) {
-    return add_simple_leaf(program, policy, TK_LEAF_HAS_ROOT, error);
+    return add_has_root_leaf(program, policy, condition, error);
   }
   const enum tk_status status =
       tk_refinery_compile(condition, &program->pool, &expression, &of_root, &inner);

@@ -39,7 +39,7 @@ enum tk_leaf_kind {
   TK_LEAF_FLAGS,       /**< a span has the sampled flag */
   TK_LEAF_CONDITION,   /**< one of the expressions holds of a span, or an event */
   TK_LEAF_ROOT,        /**< the expression holds of the root; false without one */
-  TK_LEAF_HAS_ROOT,
+  TK_LEAF_HAS_ROOT,    /**< whether it has a root, as `wants_root` says */
   TK_LEAF_LATENCY,
   TK_LEAF_LATENCY_IN_ORDER, /**< at some time, as spans came in (before v0.157) */
   TK_LEAF_SPAN_COUNT
@@ -52,13 +52,16 @@ struct tk_leaf {
   const struct tk_expression **conditions;
   const struct tk_expression **event_conditions;
   uint32_t condition_count, event_condition_count;
+  bool wants_root;
   bool errors_count; /**< an error of a condition is an error of the policy */
 };
 
 /** What a stage that decides span by span did with the spans of one trace. */
 struct tk_span_stage {
   uint64_t threshold; /**< the highest of those that were kept */
+  uint64_t least;     /**< the lowest that a span was asked to reach */
   uint32_t kept;
+  bool is_asked;   /**< a span was neither refused nor kept whatever its randomness is */
   bool is_unknown; /**< a span was kept for a reason that has no probability */
 };
 

@@ -197,18 +197,7 @@ static enum tk_status ask_root(struct tk_replay_walk *walk, struct tk_replay_fac
   const struct tk_trace_part *part = walk->trace.root_part;
   for (uint32_t i = 0; i < program->leaf_count; i++) {
     const struct tk_leaf *leaf = &program->leaves[i];
-    if (leaf->kind != TK_LEAF_HAS_ROOT) continue;
-    const struct tk_sampling_refinery_rule *rule = &leaf->policy->as.refinery_rule;
-    for (uint32_t c = 0; c < rule->condition_count; c++) {
-      const struct tk_refinery_condition *condition = &rule->conditions[c];
-      if (condition->op != TK_REFINERY_HAS_ROOT_SPAN) continue;
-      const struct tk_value *value = condition->values;
-      const bool wanted = condition->value_count > 0 &&
-                          (value->type == TK_VALUE_STRING
-                               ? value->size == 4 && memcmp(value->as.text, "true", 4) == 0
-                               : value->as.integer != 0);
-      hit(facts, i, (part != NULL) == wanted);
-    }
+    if (leaf->kind == TK_LEAF_HAS_ROOT) hit(facts, i, (part != NULL) == leaf->wants_root);
   }
   if (part) {
     return tk_replay_ask_root(walk->opened[part->segment_index], part->granule,

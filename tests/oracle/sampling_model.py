@@ -606,7 +606,7 @@ def sampling_priority(span):
 
 
 def span_sampler(options, span):
-    """(T of the kept span, or None; whether its weight is unknown)"""
+    """(whether the span is kept, the T that it is asked to reach or None, whether its weight is unknown)"""
     mode = options.get('mode', 'hash_seed')
     percentage = float32(options.get('sampling_percentage', 0))
     priority = sampling_priority(span)
@@ -614,7 +614,7 @@ def span_sampler(options, span):
     r = randomness(span.trace_id)
     wrong = 'bad' in (th, rv)
     if priority == 'drop':
-        return None, False
+        return False, None, False
     if mode == 'hash_seed':
         r = hash_seed(span.trace_id, options.get('hash_seed', 0))[2]
         wrong |= th is not None or rv is not None
@@ -623,8 +623,8 @@ def span_sampler(options, span):
     wrong |= isinstance(th, int) and r < th
     if wrong:
         if options.get('fail_closed', True) and priority != 'keep':
-            return None, False
-        return 0, True
+            return False, None, False
+        return True, None, True
     before = th or 0
     if priority == 'keep':
         t = before
@@ -635,7 +635,7 @@ def span_sampler(options, span):
         t = max(before, threshold(percentage / 100, options.get('sampling_precision', 4)))
     else:
         t = threshold(kept_by(before) * min(percentage / 100, 1), options.get('sampling_precision', 4)) if percentage > 0 else NEVER
-    return (t, False) if r >= t else (None, False)
+    return r >= t, t if t < NEVER else None, False
 
 
 # ---- samplers that decide once for a trace

@@ -464,16 +464,12 @@ def expect_spans(options, traces):
     expected = {}
     for trace in traces:
         results = [model.span_sampler(options, s) for s in trace.spans]
-        kept = [t for t, _ in results if t is not None]
-        base = options.get('mode', 'hash_seed')
-        percentage = model.float32(options.get('sampling_percentage', 0))
+        kept = [result for result in results if result[0]]
+        asked = [t for _, t, _ in results if t is not None]
         if kept:
-            probability = None if any(u for t, u in results if t is not None) else model.kept_by(max(kept))
-        elif base == 'hash_seed':
-            buckets = model.scaled_buckets(percentage)
-            probability = buckets / 16384
+            probability = None if any(unknown for _, _, unknown in kept) else model.kept_by(max(t for _, t, _ in kept))
         else:
-            probability = model.kept_by(model.threshold(percentage / 100, options.get('sampling_precision', 4)))
+            probability = model.kept_by(min(asked)) if asked else 0.0
         expected[trace.trace_id] = ('keep' if kept else 'drop', 'probabilistic_sampler', None, 'collector', probability, len(kept))
     return expected
 

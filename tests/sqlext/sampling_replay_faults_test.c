@@ -75,7 +75,7 @@ static void fail_each_allocation(const char *sql, void (*arm)(int)) {
     if (strcmp(found, expected) != 0 && !strstr(found, "out of memory") &&
         !strstr(found, "vtable constructor failed")) {
       printf("# %d: %.60s: %.300s\n", n, sql, found);
-      CHECK(!"an answer that is neither right nor out of memory");
+      check_failures++;
       break;
     }
     if (n > 400) step = 7; /* decoding repeats itself */

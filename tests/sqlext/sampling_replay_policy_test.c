@@ -28,7 +28,7 @@ static bool matches(const char *pattern, struct tk_text subject) {
   if (!has_regexes()) return false;
   if (tk_regex_compile(text(pattern), &regex, &error) != TK_OK) {
     printf("# %s: %s\n", pattern, error.message);
-    CHECK(!"compiles");
+    check_failures++;
     return false;
   }
   CHECK(tk_regex_match(regex, subject, &found, &error) == TK_OK);
@@ -80,7 +80,7 @@ static void constructs_that_re2_has_not_are_refused_by_name(void) {
     CHECK(regex == NULL);
     if (!strstr(error.message, rows[i].reason)) {
       printf("# %s: %s\n", rows[i].pattern, error.message);
-      CHECK(!"says why");
+      check_failures++;
     }
   }
 }
@@ -231,7 +231,7 @@ static void conditions_have_ottls_meaning(void) {
     const char found = truth_of(rows[i].condition);
     if (found != rows[i].truth) {
       printf("# %s: %c, expected %c\n", rows[i].condition, found, rows[i].truth);
-      CHECK(!"means this");
+      check_failures++;
     }
   }
   if (!has_regexes()) return;
@@ -271,7 +271,7 @@ static void the_rest_is_refused_with_its_place(void) {
         tk_ottl_parse(text(rows[i].condition), TK_OTTL_SPAN, &pool, &expression, &error);
     if (status == TK_OK || !strstr(error.message, rows[i].reason)) {
       printf("# %s: %s\n", rows[i].condition, error.message);
-      CHECK(!"says why, and where");
+      check_failures++;
     }
     tk_expression_pool_reset(&pool);
   }

@@ -25,13 +25,13 @@ static const char *ask(const char *format, const char *config, const char *rest)
 static void expect(const char *found, const char *expected) {
   if (strcmp(found, expected) == 0) return;
   printf("# %s\n# expected %s\n", found, expected);
-  CHECK(!"is as expected");
+  check_failures++;
 }
 
 static void expect_part(const char *found, const char *part) {
   if (strstr(found, part)) return;
   printf("# %s\n# expected in it: %s\n", found, part);
-  CHECK(!"says this");
+  check_failures++;
 }
 
 static void what_makes_no_sense_is_refused(void) {
