@@ -15,6 +15,7 @@ void tk_json_scanner_init(struct tk_json_scanner *scanner) {
   scanner->state = TK_SCAN_VALUE;
   scanner->depth = 0;
   scanner->in_key = false;
+  scanner->has_newline = false;
   scanner->expected = NULL;
 }
 
@@ -139,8 +140,10 @@ static const char *scan_string(struct tk_json_scanner *scanner, const char *at, 
 
 /* ---- a token at a time ---- */
 
-static const char *skip_blanks(const char *at) {
-  while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') at++;
+static const char *skip_blanks(struct tk_json_scanner *scanner, const char *at) {
+  for (; *at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'; at++) {
+    scanner->has_newline |= *at == '\n';
+  }
   return at;
 }
 
@@ -171,7 +174,7 @@ static inline const char *skip_string(const char *at, const char **stop) {
 /* Moves *at from where a key may begin behind its colon; false: not all of that is there. */
 static bool scan_key(struct tk_json_scanner *scanner, const char **at, enum tk_scan_state state) {
   const char *stop;
-  *at = skip_blanks(*at);
+  *at = skip_blanks(scanner, *at);
   if (**at != '"') {
     scanner->state = state;
     return false;
@@ -182,7 +185,7 @@ static bool scan_key(struct tk_json_scanner *scanner, const char **at, enum tk_s
     *at = stop;
     return false;
   }
-  *at = skip_blanks(behind);
+  *at = skip_blanks(scanner, behind);
   if (**at != ':') {
     scanner->state = TK_SCAN_COLON;
     return false;
@@ -213,7 +216,7 @@ static bool scan_beginning(struct tk_json_scanner *scanner, const char **at) {
 static bool scan_following(struct tk_json_scanner *scanner, const char **at) {
   while (scanner->depth > 0) {
     const bool object = scanner->is_object[scanner->depth - 1];
-    *at = skip_blanks(*at);
+    *at = skip_blanks(scanner, *at);
     if (**at == ',') {
       ++*at;
       scanner->state = TK_SCAN_VALUE;
@@ -234,11 +237,11 @@ static bool scan_following(struct tk_json_scanner *scanner, const char **at) {
 static const char *scan_tokens(struct tk_json_scanner *scanner, const char *at) {
   bool more = scanner->state == TK_SCAN_VALUE || scan_following(scanner, &at);
   while (more) {
-    at = skip_blanks(at);
+    at = skip_blanks(scanner, at);
     if ((*at == '{' || *at == '[') && scanner->depth < TK_JSON_DEPTH_LIMIT) {
       const bool object = *at++ == '{';
       open_container(scanner, object);
-      at = skip_blanks(at);
+      at = skip_blanks(scanner, at);
       if (*at == (object ? '}' : ']')) {
         more = scan_following(scanner, &at);
       } else if (object) {
@@ -280,7 +283,7 @@ const char *tk_json_scan(struct tk_json_scanner *scanner, const char *at, const 
       case TK_SCAN_KEY:
       case TK_SCAN_COLON:
       case TK_SCAN_AFTER:
-        while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) at++;
+        at = skip_blanks(scanner, at);
         if (at == end) return at;
         take_byte(scanner, *at);
         if (scanner->state == TK_SCAN_ERROR) return at;

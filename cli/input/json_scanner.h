@@ -28,6 +28,7 @@ struct tk_json_scanner {
   enum tk_scan_state state;
   uint32_t depth;
   bool in_key;          /**< the string being scanned is a key */
+  bool has_newline;     /**< there was a line end, which in a value is white space */
   const char *expected; /**< after an error */
   uint8_t is_object[TK_JSON_DEPTH_LIMIT];
 };

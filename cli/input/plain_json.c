@@ -15,35 +15,48 @@ enum { VALUE_DEPTH_LIMIT = 32, NUMERAL_LIMIT = 80, RECENT_SPANS = 48 };
 
 /* ---- records ---- */
 
-static void take_value(struct tk_plain *plain, tk_plain_take *take_object, const char *what,
-                       bool counted) {
-  struct tk_builder_mark mark;
-  const enum tk_json_type type = tk_json_peek(&plain->json);
+/* What is no such value is taken back and reported; `mark` is how things were before it. */
+static void take_marked_value(struct tk_plain *plain, tk_plain_take *take_object, const char *what,
+                              bool counted, const struct tk_builder_mark *mark) {
+  struct tk_batch_builder *builder = plain->builder;
+  const bool is_object = tk_json_peek(&plain->json) == TK_JSON_OBJECT;
   const char *begin = plain->json.at;
-  bool known = false;
-  if (type == TK_JSON_ARRAY) {
-    for (bool more = tk_json_enter_array(&plain->json); more;
-         more = tk_json_next_item(&plain->json)) {
-      take_value(plain, take_object, what, counted);
-    }
-    return;
-  }
-  tk_batch_builder_mark(plain->builder, &mark);
-  plain->mark = &mark;
-  plain->builder->batch->record_count += counted;
-  if (type == TK_JSON_OBJECT) {
+  bool known = tk_json_peek(&plain->json) == TK_JSON_NULL;
+  plain->mark = mark;
+  builder->batch->record_count += counted;
+  if (is_object) {
     known = take_object(plain);
   } else {
     tk_json_skip(&plain->json);
-    known = type == TK_JSON_NULL;
   }
   if (known || plain->json.expected) return;
-  tk_batch_builder_roll_back(plain->builder, &mark);
-  plain->builder->batch->record_count += counted;
-  plain->builder->batch->rejected_count++;
-  tk_builder_issue(plain->builder, TK_RULE_RECORD_UNKNOWN,
+  tk_batch_builder_roll_back(builder, mark);
+  builder->batch->record_count += counted;
+  builder->batch->rejected_count++;
+  tk_builder_issue(builder, TK_RULE_RECORD_UNKNOWN,
                    (struct tk_text){begin, (uint32_t)(plain->json.at - begin)},
                    "expected %s, found other JSON; skipped it", what);
+}
+
+/* `record`: how things were before the record, which is true of its first value, too. */
+static void take_value(struct tk_plain *plain, tk_plain_take *take_object, const char *what,
+                       bool counted, const struct tk_builder_mark *record) {
+  const struct tk_batch_builder *builder = plain->builder;
+  if (tk_json_peek(&plain->json) == TK_JSON_ARRAY) {
+    for (bool more = tk_json_enter_array(&plain->json); more;
+         more = tk_json_next_item(&plain->json)) {
+      take_value(plain, take_object, what, counted, record);
+    }
+  } else if (builder->spans.count == record->span_count &&
+             builder->issues.count == record->issue_count &&
+             builder->batch->record_count == record->record_count &&
+             builder->batch->rejected_count == record->rejected_count) {
+    take_marked_value(plain, take_object, what, counted, record);
+  } else {
+    struct tk_builder_mark mark;
+    tk_batch_builder_mark(builder, &mark);
+    take_marked_value(plain, take_object, what, counted, &mark);
+  }
 }
 
 /* Members beside the array that holds a document's substance: totals and limits, of no interest. */
@@ -59,8 +72,8 @@ static void skip_members(struct tk_plain *plain) {
 
 void tk_plain_parse(struct tk_batch_builder *builder, const struct tk_record *record,
                     tk_plain_take *take_object, const char *what) {
-  struct tk_plain plain = {.builder = builder};
   struct tk_builder_mark mark;
+  struct tk_plain plain = {.builder = builder};
   if (builder->out_of_memory) return;
   tk_batch_builder_mark(builder, &mark);
   builder->place = (struct tk_record_place){.text = record->text,
@@ -75,7 +88,7 @@ void tk_plain_parse(struct tk_batch_builder *builder, const struct tk_record *re
     skip_members(&plain);
   } else {
     const bool counted = record->kind == TK_RECORD_WHOLE;
-    while (!tk_json_at_end(&plain.json)) take_value(&plain, take_object, what, counted);
+    while (!tk_json_at_end(&plain.json)) take_value(&plain, take_object, what, counted, &mark);
   }
   if (!tk_json_at_end(&plain.json)) tk_json_fail(&plain.json, "the end of the record");
   if (!plain.json.expected || builder->out_of_memory) return;

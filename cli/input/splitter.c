@@ -79,6 +79,15 @@ static enum tk_status consume_space(struct tk_splitter *splitter, struct tk_erro
 
 /* ---- records ---- */
 
+/* Consumes a value that has just been scanned. */
+static void consume_value(struct tk_splitter *splitter, size_t size) {
+  if (splitter->scanner.has_newline) {
+    tk_window_consume(&splitter->window, size);
+  } else {
+    tk_window_consume_line(&splitter->window, size, false);
+  }
+}
+
 /* A record of the first `size` bytes, which are consumed. */
 static void emit(struct tk_splitter *splitter, enum tk_record_kind kind, size_t size,
                  struct tk_record *record) {
@@ -421,7 +430,13 @@ static enum tk_status next_item(struct tk_splitter *splitter, struct tk_record *
   if (status != TK_OK) return status;
   *emitted = true;
   if (result != SCAN_VALUE) return emit_scan_fault(splitter, result, position, record, error);
-  emit(splitter, kind, position, record);
+  *record = (struct tk_record){.kind = kind,
+                               .size = (uint32_t)position,
+                               .text = tk_window_at(&splitter->window, 0),
+                               .begin_offset = splitter->window.offset,
+                               .line = splitter->window.line};
+  consume_value(splitter, position);
+  record->end_offset = splitter->window.offset;
   return TK_OK;
 }
 
