@@ -70,14 +70,14 @@ static void scan_escape(struct scan *scan, bool in_class) {
     }
     scan->at += 2;
   } else if (is_digit(c) && c != '0') {
-    refuse(scan, begin, "a backreference");
+    refuse(scan, begin, "backreferences");
   } else if (c == 'k' || c == 'g') {
-    refuse(scan, begin, "a backreference");
+    refuse(scan, begin, "backreferences");
   } else if (c == 'v' || (is_letter(c) && !strchr(in_class ? inside : outside, c))) {
     /* \v is a vertical tab to the one and a class to the other: \x0b says which */
-    refuse(scan, begin, c == 'v' ? "\\v (write \\x0b)" : "this escape");
+    refuse(scan, begin, c == 'v' ? "\\v (write \\x0b)" : "such escape");
   } else if (c == 0) {
-    refuse(scan, begin, "a backslash at the end");
+    refuse(scan, begin, "backslash at the end");
   }
 }
 
@@ -90,10 +90,11 @@ static void scan_class(struct scan *scan) {
     if (peek(scan, 0) == '\\') {
       scan_escape(scan, true);
     } else if (peek(scan, 0) == '[' && (peek(scan, 1) == '.' || peek(scan, 1) == '=')) {
-      refuse(scan, scan->at, "a collating element");
+      refuse(scan, scan->at, "collating elements");
       scan->at += 2;
     } else if (peek(scan, 0) == '[' && peek(scan, 1) == ':') {
-      if (peek(scan, 2) == '<' || peek(scan, 2) == '>') refuse(scan, scan->at, "a word boundary");
+      if (peek(scan, 2) == '<' || peek(scan, 2) == '>')
+        refuse(scan, scan->at, "such word boundary");
       scan->at += 2;
       while (scan->at < scan->pattern.size && peek(scan, 0) != ']') scan->at++;
       scan->at++;
@@ -108,26 +109,26 @@ static void scan_class(struct scan *scan) {
 static void scan_group(struct scan *scan) {
   const uint32_t begin = scan->at;
   scan->at++;
-  if (peek(scan, 0) == '*') refuse(scan, begin, "a verb");
+  if (peek(scan, 0) == '*') refuse(scan, begin, "verbs");
   if (peek(scan, 0) != '?') return;
   const char c = peek(scan, 1), next = peek(scan, 2);
   if (c == '=' || c == '!' || (c == '<' && (next == '=' || next == '!'))) {
     refuse(scan, begin, "lookaround");
   } else if (c == 'P' && next == '=') {
-    refuse(scan, begin, "a backreference");
+    refuse(scan, begin, "backreferences");
   } else if (c == '>') {
-    refuse(scan, begin, "an atomic group");
+    refuse(scan, begin, "atomic groups");
   } else if (c == '(') {
-    refuse(scan, begin, "a condition");
+    refuse(scan, begin, "conditions");
   } else if (c == 'R' || c == '&' || c == '+' || is_digit(c) || (c == '-' && is_digit(next)) ||
              (c == 'P' && next == '>')) {
     refuse(scan, begin, "recursion");
   } else if (!(c == ':' || c == '<' || (c == 'P' && next == '<') || (c && strchr("imsU-", c)))) {
-    refuse(scan, begin, "this group");
+    refuse(scan, begin, "such group");
   } else if (c && strchr("imsU-", c)) {
     uint32_t ahead = 1;
     while (peek(scan, ahead) && strchr("imsU-", peek(scan, ahead))) ahead++;
-    if (peek(scan, ahead) != ')' && peek(scan, ahead) != ':') refuse(scan, begin, "this flag");
+    if (peek(scan, ahead) != ')' && peek(scan, ahead) != ':') refuse(scan, begin, "such flag");
   }
 }
 
@@ -136,7 +137,7 @@ static void scan_after_quantifier(struct scan *scan) {
   if (peek(scan, 0) == '?') scan->at++;
   const char c = peek(scan, 0);
   if (c == '+' || c == '*' || c == '?') {
-    refuse(scan, scan->at, c == '+' ? "a possessive quantifier" : "a quantifier of a quantifier");
+    refuse(scan, scan->at, c == '+' ? "possessive quantifiers" : "quantifiers of quantifiers");
   }
 }
 
@@ -161,7 +162,7 @@ static void scan_brace(struct scan *scan) {
     return;
   }
   if (numbers[0] > REPEAT_LIMIT || numbers[1] > REPEAT_LIMIT) {
-    refuse(scan, begin, "a repetition of more than 1000");
+    refuse(scan, begin, "repetitions of more than 1000");
   }
   scan->at += ahead + 1;
   scan_after_quantifier(scan);
@@ -194,7 +195,7 @@ static enum tk_status check_syntax(struct tk_text pattern, struct tk_error *erro
         scan_after_quantifier(&scan);
         break;
       case 0:
-        refuse(&scan, scan.at, "a NUL");
+        refuse(&scan, scan.at, "NUL");
         break;
       default:
         scan.at++;

@@ -57,19 +57,19 @@ static void expressions_are_unanchored_and_re2s(void) {
 static void constructs_that_re2_has_not_are_refused_by_name(void) {
   static const struct {
     const char *pattern, *reason;
-  } rows[] = {{"(a)\\1", "character 4: RE2, the collector's, has no a backreference"},
+  } rows[] = {{"(a)\\1", "character 4: RE2, the collector's, has no backreferences"},
               {"a(?=b)", "character 2: RE2, the collector's, has no lookaround"},
               {"(?<!a)b", "lookaround"},
-              {"(?>a)", "an atomic group"},
-              {"a++", "a possessive quantifier"},
-              {"a{1,2}+", "a possessive quantifier"},
-              {"(?(1)a|b)", "a condition"},
+              {"(?>a)", "atomic groups"},
+              {"a++", "possessive quantifiers"},
+              {"a{1,2}+", "possessive quantifiers"},
+              {"(?(1)a|b)", "conditions"},
               {"(?R)", "recursion"},
-              {"(*COMMIT)a", "a verb"},
-              {"(?x) a", "this group"},
-              {"\\Ka", "this escape"},
-              {"a{1001}", "a repetition of more than 1000"},
-              {"[[.a.]]", "a collating element"},
+              {"(*COMMIT)a", "verbs"},
+              {"(?x) a", "such group"},
+              {"\\Ka", "such escape"},
+              {"a{1001}", "repetitions of more than 1000"},
+              {"[[.a.]]", "collating elements"},
               {"(", "character 2"},
               {"[a", "missing terminating ]"}};
   if (!has_regexes()) return;
