@@ -445,7 +445,10 @@ enum tk_status tk_follow(struct tk_store *store, char **paths, int path_count,
     show_status(&follow);
     wait_for_news(&follow);
   }
-  if (status == TK_OK && follow.ingest) status = finish_ingest(&follow, error);
+  if (status == TK_OK && follow.ingest) {
+    status = finish_ingest(&follow, error);
+    if (status == TK_BUSY && !follow.uncommitted) status = TK_OK; /* nothing is left out by it */
+  }
   tk_ingest_abort(follow.ingest);
   close_files(&follow);
   tk_progress_end();

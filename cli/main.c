@@ -14,9 +14,9 @@
 #include "cli/messages.h"
 
 static const struct tk_command *const commands[] = {
-    &tk_cmd_ingest, &tk_cmd_query, &tk_cmd_trace,   &tk_cmd_info,   &tk_cmd_export,
-    &tk_cmd_replay, &tk_cmd_check, &tk_cmd_inspect, &tk_cmd_report,
-    &tk_cmd_verify, &tk_cmd_rules,  &tk_cmd_sampling,
+    &tk_cmd_ingest, &tk_cmd_query,  &tk_cmd_trace, &tk_cmd_info,
+    &tk_cmd_export, &tk_cmd_replay, &tk_cmd_check, &tk_cmd_inspect,
+    &tk_cmd_report, &tk_cmd_verify, &tk_cmd_rules, &tk_cmd_sampling,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
@@ -68,8 +68,8 @@ static void keep_freed_memory(void) {
 
 static int close_stdout(int code) {
   if (fflush(stdout) == 0 && !ferror(stdout)) return code;
-  if (code == TK_EXIT_OK) tk_complain("writing the output failed");
-  return code == TK_EXIT_OK ? TK_EXIT_IO : code;
+  if (!tk_has_complained()) tk_complain("writing the output failed");
+  return code == TK_EXIT_OK || code == TK_EXIT_FINDINGS ? TK_EXIT_IO : code;
 }
 
 int main(int argc, char **argv) {

@@ -12,6 +12,12 @@
 #include "cli/output/text_buffer.h"
 #include "cli/progress.h"
 
+static bool has_complained;
+
+bool tk_has_complained(void) {
+  return has_complained;
+}
+
 void tk_complain(const char *format, ...) {
   char text[2048];
   struct tk_text_buffer line = {0};
@@ -20,6 +26,7 @@ void tk_complain(const char *format, ...) {
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
 
+  has_complained = true;
   tk_progress_hide();
   fflush(stdout);                     /* keeps the order when both go to one place */
   for (const char *at = text; *at;) { /* a text of several lines keeps them */

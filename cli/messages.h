@@ -2,6 +2,7 @@
 #ifndef TK_CLI_MESSAGES_H
 #define TK_CLI_MESSAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "cli/exit_codes.h"
@@ -12,6 +13,9 @@ struct sqlite3;
 /** One line on stderr: `tracekeep: ...`. Clears a progress bar that is in the way. Control
  * characters of what is quoted are shown as escapes. */
 void tk_complain(const char *format, ...) TK_PRINTF(1, 2);
+
+/** Whether tk_complain was called. */
+bool tk_has_complained(void);
 
 /** The exit code of a failure of the library. */
 int tk_exit_code_of(enum tk_status status);

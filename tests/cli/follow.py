@@ -286,6 +286,16 @@ def another_ingest_in_between_does_no_harm(folder):
     check_equal(folder, store, dump, other)
 
 
+def another_ingest_before_the_end_does_no_harm(folder):
+    dump, other, live, store = Dump(folder, 16, 200), Dump(folder, 17, 100), folder / 'a.jsonl', folder / 'a.db'
+    append(live, dump.part(0, len(dump.lines)))
+    with Follower(store, live) as follower:
+        follower.wait_for(dump.spans(len(dump.lines)))
+        Run('ingest', '--quiet', store, other.path)
+    assert not follower.stderr, follower.stderr
+    check_equal(folder, store, dump, other)
+
+
 def what_makes_no_sense_is_refused(folder):
     for arguments in (['--follow', 'a.db', '-'], ['--follow', '--commit-interval', '2 weeks', 'a.db', 'x'], ['--commit-interval', '', 'a.db', 'x']):
         assert Run('ingest', *arguments, cwd=folder, expect=2).stderr, arguments
@@ -296,4 +306,4 @@ if __name__ == '__main__':
     run_tests([a_growing_file_is_read_as_it_grows, an_unfinished_line_waits_for_its_end, a_rotated_file_is_read_to_its_end, what_was_rotated_while_nobody_looked_is_found,
                a_truncated_file_is_read_anew, folders_and_patterns_find_files_that_come_later, compressed_files_grow_by_members, protobuf_messages_grow_too,
                killed_and_started_again_nothing_is_lost_or_twice, many_small_appends_leave_few_segments, it_ends_cleanly_by_either_signal,
-               another_ingest_in_between_does_no_harm, what_makes_no_sense_is_refused])
+               another_ingest_in_between_does_no_harm, another_ingest_before_the_end_does_no_harm, what_makes_no_sense_is_refused])
