@@ -424,9 +424,14 @@ enum tk_status tk_batch_builder_finish(struct tk_batch_builder *builder,
 }
 
 void tk_batch_builder_reset(struct tk_batch_builder *builder) {
-  struct tk_stack *const stacks[] = {&builder->spans,   &builder->issues, &builder->attributes,
-                                     &builder->values,  &builder->events, &builder->links,
-                                     &builder->residual, &builder->inner,
+  struct tk_stack *const stacks[] = {&builder->spans,
+                                     &builder->issues,
+                                     &builder->attributes,
+                                     &builder->values,
+                                     &builder->events,
+                                     &builder->links,
+                                     &builder->residual,
+                                     &builder->inner,
                                      &builder->documents.documents,
                                      &builder->documents.text,
                                      &builder->documents.origins,
