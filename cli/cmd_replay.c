@@ -21,6 +21,7 @@
 #include "cli/output/otlp_protobuf.h"
 #include "cli/output/quantity.h"
 #include "cli/progress.h"
+#include "cli/terminal.h"
 #include "cli/time_argument.h"
 #include "cli/trace_selection.h"
 
@@ -31,6 +32,7 @@ enum {
   DEFAULT_FIRST_WAIT_MS = 1000,
   COMPLAINTS_SHOWN = 5,
   INTERRUPT_CHECK_MS = 200,
+  SILENT_WAIT_S = 5,
   ID_DIGITS = 32
 };
 
@@ -128,7 +130,8 @@ struct replay {
   uint64_t spans, spans_rejected, spans_refused; /* `spans`: in requests that were accepted */
   uint64_t requests, requests_refused, retries, bytes, bytes_sent;
   unsigned complaints;
-  double begin_s;
+  double begin_s, wait_begin_s; /* `wait_begin_s`: 0 while requests are taken */
+  bool wait_said;
   int exit_code;
 };
 
@@ -228,10 +231,18 @@ static void show_progress(const struct replay *replay, const char *more) {
   tk_progress_show(text);
 }
 
+/* Without a terminal nobody sees the progress: what takes long is said once. */
 static void show_wait(void *context, const char *reason, uint64_t ms) {
+  struct replay *replay = context;
   char text[600];
+  if (replay->wait_begin_s == 0) replay->wait_begin_s = now_seconds();
+  if (!replay->wait_said && !replay->options->quiet && !tk_terminal_of(stderr).is_terminal &&
+      now_seconds() - replay->wait_begin_s >= SILENT_WAIT_S) {
+    tk_complain("%s: %s; trying on", tk_http_address(replay->sender.http), reason);
+    replay->wait_said = true;
+  }
   snprintf(text, sizeof text, "waiting %.1f s: %.400s", (double)ms / 1000, reason);
-  show_progress(context, text);
+  show_progress(replay, text);
 }
 
 /* Until as many seconds have passed as the spans so far may be sent in. */
@@ -294,6 +305,7 @@ static bool send_message(struct replay *replay) {
     result =
         tk_otlp_sender_send(&replay->sender, replay->message.data, replay->message.size, &report);
   }
+  replay->wait_begin_s = 0;
   replay->requests++;
   replay->retries += report.retries;
   replay->bytes += replay->message.size;
