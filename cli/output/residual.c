@@ -507,12 +507,23 @@ static void add_fields_as_json(struct tk_text_buffer *out, const struct tk_resid
   tk_text_buffer_reset(&others);
 }
 
+/* Otherwise all members are written as they stand, in one piece. */
+static bool may_belong_inside(struct tk_text members) {
+  return memmem(members.data, members.size, attribute_path, sizeof attribute_path - 1) ||
+         memmem(members.data, members.size, "\"status\"", 8);
+}
+
 void tk_residual_add_json(struct tk_text_buffer *out, const struct tk_residual *residual,
                           enum tk_residual_owner owner) {
   struct tk_text rest = members_of(residual);
   struct tk_json_member member;
   if (residual->size == 0) return;
   if (residual->format == TK_RESIDUAL_PROTOBUF) add_fields_as_json(out, residual, owner);
+  if (rest.size > 0 && !may_belong_inside(rest)) {
+    add_comma(out);
+    tk_text_buffer_append(out, rest.data, rest.size);
+    return;
+  }
   while (tk_next_json_member(&rest, &member)) {
     const bool of_status = owner == TK_OWNER_SPAN && tk_text_is(member.key, "status");
     if (!is_path_member(&member) && !of_status) add_member(out, &member);
