@@ -10,6 +10,7 @@
 
 #include "cli/artifacts.h"
 #include "cli/command.h"
+#include "cli/continuation.h"
 #include "cli/follow.h"
 #include "cli/ingest_summary.h"
 #include "cli/input/checksum.h"
@@ -162,17 +163,32 @@ static enum tk_status find_continuation(struct run *run, const char *path, struc
   return status;
 }
 
+/* What came of a file. */
+struct outcome {
+  enum tk_status input_status;
+  bool begun;
+  bool must_start_over; /* it only begins as another file does: open it again and set `anew` */
+};
+
 static enum tk_status ingest_input(struct run *run, const char *path,
                                    const struct tk_source_context *context, struct tk_input *input,
-                                   bool *begun, enum tk_status *input_status,
-                                   struct tk_error *error) {
+                                   bool anew, struct outcome *outcome, struct tk_error *error) {
   struct tk_progress candidates[PROGRESS_CANDIDATES];
   const struct tk_progress *continued = NULL;
   struct tk_batch *batch = NULL;
-  enum tk_status status =
-      find_continuation(run, path, input, candidates, &continued, input_status, error);
+  enum tk_status *input_status = &outcome->input_status;
+  enum tk_status status = TK_OK;
+  if (!anew) {
+    status = find_continuation(run, path, input, candidates, &continued, input_status, error);
+  }
   if (status == TK_OK && *input_status == TK_OK) {
     *input_status = tk_input_next(input, &batch, error);
+  }
+  if (batch && continued && tk_input_is_exact(input) &&
+      tk_is_another_file(run->store, path, continued)) {
+    outcome->must_start_over = true;
+    tk_batch_free(batch);
+    return TK_OK;
   }
   if (tk_interrupted()) {
     tk_batch_free(batch);
@@ -181,9 +197,9 @@ static enum tk_status ingest_input(struct run *run, const char *path,
     status = tk_ingest_source_begin(run->ingest, path, tk_input_format_name(input),
                                     tk_input_head_hash(input), continued, error);
     if (status == TK_OK) status = tk_ingest_source_context(run->ingest, context, error);
-    *begun = status == TK_OK;
-    if (!*begun) tk_batch_free(batch);
-    if (*begun) status = append_batches(run, path, input, batch, input_status, error);
+    outcome->begun = status == TK_OK;
+    if (!outcome->begun) tk_batch_free(batch);
+    if (outcome->begun) status = append_batches(run, path, input, batch, input_status, error);
   }
   return status;
 }
@@ -215,21 +231,27 @@ static enum tk_status ingest_file(struct run *run, const char *path,
                                            .thread_count = threads};
   struct tk_input *input = NULL;
   run->summary.files++;
-  enum tk_status input_status = tk_input_open(path, &options, &input, error);
+  struct outcome outcome = {.input_status = tk_input_open(path, &options, &input, error)};
   enum tk_status status = TK_OK;
-  bool begun = false;
-  if (input_status == TK_OK) {
-    status = ingest_input(run, path, context, input, &begun, &input_status, error);
-    run->bytes_before += tk_input_size(input);
+  if (outcome.input_status == TK_OK) {
+    status = ingest_input(run, path, context, input, false, &outcome, error);
   }
-  if (status == TK_OK && input_status == TK_OK && begun && !tk_interrupted()) {
+  if (outcome.must_start_over) {
+    tk_input_close(input);
+    outcome.input_status = tk_input_open(path, &options, &input, error);
+    if (outcome.input_status == TK_OK) {
+      status = ingest_input(run, path, context, input, true, &outcome, error);
+    }
+  }
+  if (input) run->bytes_before += tk_input_size(input);
+  if (status == TK_OK && outcome.input_status == TK_OK && outcome.begun && !tk_interrupted()) {
     status = end_source(run, input, error);
   }
   tk_input_close(input);
   /* An interrupted source is not at its end: the next run continues it. */
-  if (status != TK_OK || input_status == TK_OK) return status;
-  note_failed_file(run, path, input_status, error);
-  if (!begun) return TK_OK;
+  if (status != TK_OK || outcome.input_status == TK_OK) return status;
+  note_failed_file(run, path, outcome.input_status, error);
+  if (!outcome.begun) return TK_OK;
   /* Nor is one that broke off. What it gave is kept, and another ingest goes on after it. */
   status = finish_ingest(run, error);
   return status == TK_OK ? begin_ingest(run, error) : status;

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/continuation.h"
 #include "cli/input/reader.h"
 #include "cli/input_files.h"
 #include "cli/interrupt.h"
@@ -252,6 +253,12 @@ static enum tk_status open_input(struct follow *follow, struct followed *file,
                               candidates + 1, CANDIDATES - 1, &count, error);
   if (status != TK_OK) return status;
   *input_status = tk_input_resume(file->input, candidates, count + 1, &continued, error);
+  if (continued && continued != candidates && tk_input_is_exact(file->input) &&
+      tk_is_another_file(follow->store, file->path, continued)) {
+    continued = NULL;
+    close_input(file);
+    *input_status = tk_input_open(file->path, &options, &file->input, error);
+  }
   if (file->reached.offset > 0 && !continued) {
     tk_complain("%s: it does not begin as it did; reading it from the beginning", file->path);
   }

@@ -70,7 +70,7 @@ static const char *const catalog_sql[STATEMENT_COUNT] = {
     [FIND_SOURCE] =
         "SELECT id, records, spans_new, spans_duplicate, spans_conflicting, rejected, issues, "
         "complete FROM tk_ingest WHERE offset=?1 AND offset_hash=?2 AND (?1 > 0 OR source=?3) "
-        "ORDER BY id DESC",
+        "ORDER BY source=?3 DESC, id DESC",
     [FIND_PROGRESS] =
         "SELECT offset, offset_hash FROM tk_ingest "
         "WHERE (source = ?1 OR head_hash = ?2) AND offset > 0 ORDER BY id DESC LIMIT ?3",

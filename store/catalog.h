@@ -53,9 +53,10 @@ struct tk_source_progress {
 enum tk_status tk_catalog_put_source(struct tk_catalog *catalog, struct tk_source_progress *source,
                                      struct tk_error *error);
 
-/** The newest row of a source that was ingested exactly that far (by found_out->name, where nothing
- * was read yet: empty sources are all alike); found_out->id stays as it is if there is none. Only
- * id, counts and complete are filled. Reads; needs no transaction. */
+/** The row of a source that was ingested exactly that far: the newest, but first one of its name
+ * (found_out->name), and where nothing was read yet only that: empty sources are all alike.
+ * found_out->id stays as it is if there is none. Only id, counts and complete are filled. Reads;
+ * needs no transaction. */
 enum tk_status tk_catalog_find_source(struct tk_catalog *catalog, const struct tk_progress *reached,
                                       struct tk_source_progress *found_out, struct tk_error *error);
 

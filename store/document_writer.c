@@ -30,6 +30,8 @@ enum statement_id {
   DELETE_TRACES,
   FIND_EQUAL,
   FIND_LINES,
+  FIND_SAME_BYTES,
+  COPY_TRACES,
   FIND_ABANDONED,
   TAKE_RUN,
   ADD_RUN,
@@ -73,6 +75,10 @@ static const char *const writer_sql[STATEMENT_COUNT] = {
     [FIND_EQUAL] =
         "SELECT id FROM tk_document WHERE hash = ?1 AND kind = ?2 AND complete AND id <> ?3",
     [FIND_LINES] = "SELECT id, kind FROM tk_document WHERE ingest_id = ?1",
+    [FIND_SAME_BYTES] = "SELECT id, kind FROM tk_document WHERE hash = ?1 AND size = ?2",
+    [COPY_TRACES] =
+        "INSERT OR IGNORE INTO tk_document_trace"
+        " SELECT trace_id, ?2 FROM tk_document_trace WHERE document_id = ?1",
     [FIND_ABANDONED] =
         "SELECT d.id FROM tk_ingest i JOIN tk_document d ON d.ingest_id = i.id"
         " WHERE i.head_hash = ?1 AND i.id <> ?2 AND NOT d.complete AND NOT i.complete"
@@ -649,6 +655,70 @@ static enum tk_status resume_document(struct tk_document_writer *writer,
   return status;
 }
 
+static int find_lines_kind(const char *name) {
+  for (int kind = 0; kind < TK_DOCUMENT_KIND_COUNT; kind++) {
+    if (name && kinds[kind].is_lines && strcmp(kinds[kind].name, name) == 0) return kind;
+  }
+  return -1;
+}
+
+static enum tk_status close_part(struct tk_document_writer *writer, struct tk_line_document *lines,
+                                 struct tk_error *error);
+static void append_text(struct tk_line_document *lines, const char *text, size_t size);
+
+/* Begins a document with all that document `id` has. */
+static enum tk_status copy_document(struct tk_document_writer *writer,
+                                    struct tk_document_source *source, int64_t id,
+                                    enum tk_document_kind kind, struct tk_error *error) {
+  const struct row row = {.kind = kind, .run_id = source->run_id};
+  struct tk_document_reader *reader = NULL;
+  const struct tk_document_part *part = NULL;
+  sqlite3_stmt *traces;
+  struct tk_line_document *lines = new_lines(source, kind);
+  if (!lines) return tk_nomem(error);
+  enum tk_status status = insert_document(writer, source, &row, &lines->id, error);
+  if (status == TK_OK) status = tk_document_reader_open(writer->db, "main", id, &reader, error);
+  while (status == TK_OK) {
+    status = tk_document_reader_next(reader, &part, error);
+    if (status != TK_OK || !part) break;
+    status = close_part(writer, lines, error);
+    append_text(lines, part->text, part->size);
+    lines->has_origins = part->origins != NULL;
+    if (part->origins) append_origins(&lines->part_origins, part->origins, part->record_count);
+    lines->part_records = part->record_count;
+    lines->record_count += part->record_count;
+  }
+  tk_document_reader_close(reader);
+  if (status == TK_OK) status = get_statement(writer, COPY_TRACES, &traces, error);
+  if (status != TK_OK) return status;
+  sqlite3_bind_int64(traces, 1, id);
+  sqlite3_bind_int64(traces, 2, lines->id);
+  return run(writer, traces, error);
+}
+
+/* Its document was not kept, because there was one with the same bytes; now that there are more,
+ * they are two. */
+static enum tk_status take_up_same(struct tk_document_writer *writer,
+                                   struct tk_document_source *source, struct tk_error *error) {
+  sqlite3_stmt *statement;
+  int64_t id = 0;
+  int kind = -1;
+  enum tk_status status = get_statement(writer, FIND_SAME_BYTES, &statement, error);
+  if (status != TK_OK) return status;
+  sqlite3_bind_int64(statement, 1, (int64_t)source->begin_hash);
+  sqlite3_bind_int64(statement, 2, (int64_t)source->begin_offset);
+  const int rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW) {
+    id = sqlite3_column_int64(statement, 0);
+    kind = find_lines_kind((const char *)sqlite3_column_text(statement, 1));
+  } else if (rc != SQLITE_DONE) {
+    status = failed(writer, error);
+  }
+  sqlite3_reset(statement);
+  if (status != TK_OK || kind < 0) return status;
+  return copy_document(writer, source, id, (enum tk_document_kind)kind, error);
+}
+
 /* The documents that an earlier ingest of this source began. */
 static enum tk_status resume(struct tk_document_writer *writer, struct tk_document_source *source,
                              struct tk_error *error) {
@@ -659,16 +729,17 @@ static enum tk_status resume(struct tk_document_writer *writer, struct tk_docume
   if (status != TK_OK) return status;
   sqlite3_bind_int64(statement, 1, source->ingest_id);
   while (status == TK_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    const char *name = (const char *)sqlite3_column_text(statement, 1);
-    for (int kind = 0; kind < TK_DOCUMENT_KIND_COUNT && status == TK_OK; kind++) {
-      if (!name || !kinds[kind].is_lines || strcmp(kinds[kind].name, name) != 0) continue;
-      status = resume_document(writer, source, sqlite3_column_int64(statement, 0),
-                               (enum tk_document_kind)kind, error);
-    }
+    const int kind = find_lines_kind((const char *)sqlite3_column_text(statement, 1));
+    if (kind < 0) continue;
+    status = resume_document(writer, source, sqlite3_column_int64(statement, 0),
+                             (enum tk_document_kind)kind, error);
   }
   if (status == TK_OK && rc != SQLITE_DONE) status = failed(writer, error);
   sqlite3_reset(statement);
   source->resumed = true;
+  if (status == TK_OK && !source->lines && source->begin_offset > 0) {
+    status = take_up_same(writer, source, error);
+  }
   return status;
 }
 

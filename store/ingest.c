@@ -159,6 +159,8 @@ enum tk_status tk_ingest_source_begin(struct tk_ingest *ingest, const char *sour
   }
   source.documents.continued = source.row.id != 0;
   source.documents.head_hash = head_hash;
+  source.documents.begin_offset = source.reached.offset;
+  source.documents.begin_hash = source.reached.hash;
   ingest->sources[ingest->source_count++] = source;
   ingest->uncommitted_sources++;
   return TK_OK;

@@ -556,6 +556,10 @@ bool tk_input_sha256(const struct tk_input *reader, uint8_t digest[32]) {
   return tk_splitter_sha256(reader->splitter, digest);
 }
 
+bool tk_input_is_exact(const struct tk_input *reader) {
+  return reader->format->split_keys.exact;
+}
+
 const char *tk_input_format_name(const struct tk_input *reader) {
   return reader->format->name;
 }

@@ -68,6 +68,8 @@ bool tk_input_was_short(const struct tk_input *reader);
 uint64_t tk_input_head_hash(const struct tk_input *reader);
 /** SHA-256 of the decoded bytes that were read, where they are documents. False: not known. */
 bool tk_input_sha256(const struct tk_input *reader, uint8_t digest[32]);
+/** Whether its records are kept as they are, as documents. */
+bool tk_input_is_exact(const struct tk_input *reader);
 /** Name of the format. */
 const char *tk_input_format_name(const struct tk_input *reader);
 /** For people: how records stand in the input, as its beginning shows; and its compression. */

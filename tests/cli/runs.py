@@ -349,6 +349,43 @@ def a_file_that_grows_is_continued(folder):
     Run('check', '-q', store)
 
 
+def files_that_begin_alike_are_runs_of_their_own(folder):
+    store = folder / 's.db'
+    line = b'{"type":"retry","key":"%d"}\n'
+    first, second, third = (folder / f'{name}.ndjson' for name in 'abc')
+    Run('ingest', '-q', store, write(first, line % 1 * 3))
+    Run('ingest', '-q', store, write(second, line % 1 * 3))  # the same bytes: one document
+    Run('ingest', '-q', store, write(third, line % 1 * 3 + line % 2))
+    assert query(store, 'SELECT path, record_count FROM documents ORDER BY id') == [[str(first), 3], [str(third), 4]]
+    write(second, line % 1 * 3 + line % 3)
+    Run('ingest', '-q', store, second)
+    write(first, line % 1 * 3 + line % 4)
+    Run('ingest', '-q', store, folder)
+    counts = dict(query(store, 'SELECT path, record_count FROM documents'))
+    assert counts == {str(first): 4, str(second): 4, str(third): 4}, counts
+    rotated = folder / 'rotated.db'
+    long = write(folder / 'long.ndjson', line % 5 * 400)
+    Run('ingest', '-q', rotated, long)
+    renamed = long.rename(folder / 'long-1.ndjson')  # as logs are
+    with renamed.open('ab') as file:
+        file.write(line % 6)
+    Run('ingest', '-q', rotated, renamed)
+    assert query(rotated, 'SELECT record_count FROM documents') == [[401]]
+    both = folder / 'both.db'
+    alike = folder / 'alike'
+    write(alike / 'a.ndjson', line % 1), write(alike / 'b.ndjson', line % 1)
+    Run('ingest', '-q', both, alike)
+    for number, name in enumerate('ab'):
+        with (alike / f'{name}.ndjson').open('ab') as file:
+            file.write(line % number)
+    Run('ingest', '-q', both, alike)
+    for number in (1, 2):
+        found = query(both, f'SELECT path FROM documents WHERE id = {number}')[0][0]
+        assert Run('export', both, '--document', number).stdout == pathlib.Path(found).read_bytes(), found
+    assert query(both, 'SELECT count(*) FROM documents') == [[2]]
+    Run('check', '-q', both)
+
+
 def followed_events_arrive(folder):
     store, path = folder / 's.db', folder / 'x.ndjson'
     path.write_bytes(EVENTS)
@@ -408,5 +445,5 @@ if __name__ == '__main__':
                a_pipe_is_read_once, an_attached_store_gives_its_own_documents, documents_one_after_another_are_each_one, what_is_broken_is_said_and_the_rest_is_kept,
                events_without_a_name_are_a_run_of_their_own, the_same_events_can_be_of_several_runs, the_files_an_envelope_names_come_with_it, an_envelope_leads_nowhere_outside_its_folders,
                truncated_issues_are_completed_and_counted_once, attempts_of_a_run_are_envelopes_of_their_own, links_and_routes_of_traces_are_told,
-               killed_at_any_instant_it_continues, a_file_that_grows_is_continued, followed_events_arrive, spans_with_events_are_both,
+               killed_at_any_instant_it_continues, a_file_that_grows_is_continued, files_that_begin_alike_are_runs_of_their_own, followed_events_arrive, spans_with_events_are_both,
                inspect_says_what_a_document_is])
