@@ -487,6 +487,7 @@ static int run_inspect(const struct tk_command *command, int argc, char **argv) 
   if (count < 0) return exit_code;
   if (!check_format(options.format)) return TK_EXIT_USAGE;
   tk_input_files_list(&files, argv, count);
+  if (files.count == 0) exit_code = TK_EXIT_USAGE;
   if (files.missing > 0) exit_code = TK_EXIT_IO;
   for (size_t i = 0; i < files.count; i++) {
     const int code = inspect_file(files.paths[i], &options, i == 0);

@@ -157,7 +157,11 @@ void tk_input_files_list(struct tk_input_files *files, char **arguments, int arg
       tk_complain("%s: %s", path, strerror(errno));
       files->missing++;
     } else if (strcmp(path, "-") != 0 && S_ISDIR(status.st_mode)) {
+      const size_t before = files->count + files->missing;
       add_folder(files, path, 0);
+      if (files->count + files->missing == before) {
+        tk_complain("%s: no file in it has the name of a dump, such as x.json or x.jsonl.gz", path);
+      }
     } else {
       add_file(files, path);
     }

@@ -100,10 +100,16 @@ static int find_matches(sqlite3 *db, const char *expression, struct tk_selected_
 
 static bool parse_times(sqlite3 *db, const struct tk_trace_selection *selection,
                         struct tk_scan_options *scan) {
-  return (!selection->since ||
-          tk_parse_time_argument(db, "since", selection->since, &scan->since_unix_ns)) &&
-         (!selection->until ||
-          tk_parse_time_argument(db, "until", selection->until, &scan->until_unix_ns));
+  if (selection->since &&
+      !tk_parse_time_argument(db, "since", selection->since, &scan->since_unix_ns)) {
+    return false;
+  }
+  if (!selection->until) return true;
+  if (!tk_parse_time_argument(db, "until", selection->until, &scan->until_unix_ns)) return false;
+  if (scan->until_unix_ns == 0) { /* which is no limit: but nothing is before 1970 */
+    scan->since_unix_ns = scan->until_unix_ns = 1;
+  }
+  return true;
 }
 
 int tk_select_traces(struct tk_store *store, const struct tk_trace_selection *selection,
