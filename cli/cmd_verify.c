@@ -72,12 +72,11 @@ static char *ask_text(sqlite3 *db, const char *sql, const char *run, int *exit_c
 }
 
 static char *choose_run(sqlite3 *db, const char *wanted, int *exit_code) {
-  char *run =
-      wanted
-          ? ask_text(db, "SELECT run_id FROM runs WHERE run_id = ?1", wanted, exit_code)
-          : ask_text(db,
-                     "SELECT run_id FROM runs ORDER BY envelopes > 0 DESC, last_seen DESC, run_id",
-                     NULL, exit_code);
+  char *run = wanted ? ask_text(db, "SELECT run_id FROM runs WHERE run_id = ?1", wanted, exit_code)
+                     : ask_text(db,
+                                "SELECT run_id FROM runs"
+                                " ORDER BY envelopes > 0 DESC, julianday(last_seen) DESC, run_id",
+                                NULL, exit_code);
   if (run || *exit_code != TK_EXIT_OK) return run;
   if (wanted) {
     tk_complain("verify: no run '%s'; `tracekeep report STORE runs` lists them", wanted);

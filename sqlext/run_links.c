@@ -17,13 +17,14 @@ struct tk_run_link {
 /* Of several envelopes that name a trace the latest comes last, and stays. */
 static const char links_sql[] =
     "SELECT t.trace_id, e.id, e.run_id, e.branch_name, e.valid, e.event_count,"
-    " (SELECT a.path FROM \"%w\".envelope_artifacts a WHERE a.envelope_id = e.id LIMIT 1)"
-    " FROM \"%w\".envelopes e JOIN \"%w\".envelope_traces t ON t.envelope_id = e.id"
-    " ORDER BY e.generated_at, e.id";
+    " (SELECT a.path FROM \"%w\".tk_envelope_artifact a"
+    " WHERE a.envelope_id = e.id AND a.path IS NOT NULL ORDER BY a.ordinal LIMIT 1)"
+    " FROM \"%w\".tk_envelope e JOIN \"%w\".tk_envelope_trace t ON t.envelope_id = e.id"
+    " ORDER BY julianday(e.generated_at), e.id";
 enum { COLUMN_TRACE, COLUMN_ENVELOPE, COLUMN_FIRST_FACT };
 
 static const char exists_sql[] =
-    "SELECT count(*) FROM \"%w\".sqlite_schema WHERE name = 'envelope_traces'";
+    "SELECT count(*) FROM \"%w\".sqlite_schema WHERE name = 'tk_envelope_trace'";
 
 static struct tk_run_link *find_slot(const struct tk_run_links *links, const uint8_t trace_id[16]) {
   uint32_t slot = (uint32_t)tk_hash64(trace_id, 16);

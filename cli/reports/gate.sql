@@ -7,7 +7,7 @@ WITH
 reports AS (
   SELECT tool, status, generated_at AS at, julianday(generated_at) AS day,
          coalesce(nullif('pull/' || pr_number, 'pull/'),
-                  CASE WHEN ref LIKE 'refs/pull/%' THEN substr(ref, 6, instr(substr(ref, 11), '/') + 4) END,
+                  CASE WHEN ref GLOB 'refs/pull/*/*' THEN substr(ref, 6, instr(substr(ref, 11), '/') + 4) END,
                   commit_sha, 'global') AS scope,
          status IN ('error', 'blocked') AS failed
   FROM automation_reports

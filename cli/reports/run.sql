@@ -1,7 +1,7 @@
 -- One run: what its envelopes say, case by case and domain by domain
 -- Parameters: run: its id, default: the latest.
 WITH chosen AS (
-  SELECT coalesce(CAST(:run AS TEXT), (SELECT run_id FROM runs ORDER BY envelopes > 0 DESC, last_seen DESC, run_id LIMIT 1)) AS run_id
+  SELECT coalesce(CAST(:run AS TEXT), (SELECT run_id FROM runs ORDER BY envelopes > 0 DESC, julianday(last_seen) DESC, run_id LIMIT 1)) AS run_id
 )
 SELECT * FROM (
   SELECT e.run_id, 'envelope' AS part, e.source AS name, e.status, e.event_count AS events, e.issue_count AS issues,

@@ -3,8 +3,8 @@
 -- last: how many of each branch, default 20.
 SELECT run_id, branch_name AS branch, commit_sha, workflow, status, events, issues, traces, envelopes, first_seen, last_seen
 FROM (
-  SELECT *, row_number() OVER (PARTITION BY branch_name ORDER BY last_seen DESC, run_id) AS age FROM runs
+  SELECT *, row_number() OVER (PARTITION BY branch_name ORDER BY julianday(last_seen) DESC, run_id) AS age FROM runs
   WHERE (:branch IS NULL OR branch_name = :branch) AND (:workflow IS NULL OR workflow = :workflow)
 )
 WHERE age <= coalesce(:last, 20)
-ORDER BY last_seen DESC, run_id;
+ORDER BY julianday(last_seen) DESC, run_id;

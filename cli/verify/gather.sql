@@ -18,18 +18,28 @@ CREATE TEMP TABLE stored AS
   WHERE run_id = ?1 AND source IN ('kvonce', 'inventory', 'envelope case', 'conformance')
     AND stage <> 'projection'; -- notes of the projection are no findings
 
--- Whether anything that is stored says what the checks found.
+-- Whether anything that is stored says what the checks found, and how many issues that were. Summaries
+-- list ten of them at most, or only count them.
 CREATE TEMP TABLE was_checked AS
   SELECT EXISTS (SELECT 1 FROM run_envelope WHERE valid IS NOT NULL)
-         OR EXISTS (SELECT 1 FROM documents WHERE run_id = ?1 AND kind IN ('kvonce-validation', 'inventory-validation')) AS yes;
+         OR EXISTS (SELECT 1 FROM run_documents x JOIN documents d ON d.id = x.document_id
+                    WHERE x.run_id = ?1 AND d.kind IN ('kvonce-validation', 'inventory-validation')) AS yes,
+         (SELECT issues FROM runs WHERE run_id = ?1) AS counted,
+         (SELECT count(*) FROM stored) AS listed,
+         (SELECT count(*) FROM (SELECT DISTINCT key, type, message FROM recomputed)) AS recomputed;
 
--- Only what both sides could know: without events nothing is recomputed, without results nothing was stored.
+-- Only what both sides could know: without events nothing is recomputed, without results nothing was stored,
+-- and of a list that is shorter than its count the count is all there is to compare.
 CREATE TEMP TABLE difference AS
   SELECT 'stored' AS only_in, * FROM (SELECT key, type, message FROM stored EXCEPT SELECT key, type, message FROM recomputed)
   WHERE EXISTS (SELECT 1 FROM run_events)
   UNION ALL
   SELECT 'recomputed', * FROM (SELECT key, type, message FROM recomputed EXCEPT SELECT key, type, message FROM stored)
-  WHERE (SELECT yes FROM was_checked);
+  WHERE (SELECT yes AND coalesce(counted <= listed, 1) FROM was_checked)
+  UNION ALL
+  SELECT 'stored', NULL, 'issue count', counted || ', of which ' || listed || ' are listed; recomputed: ' || recomputed
+  FROM was_checked
+  WHERE yes AND counted > listed AND counted <> recomputed AND EXISTS (SELECT 1 FROM run_events);
 
 CREATE TEMP TABLE verdict AS
   SELECT CASE

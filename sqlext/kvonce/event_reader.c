@@ -10,6 +10,7 @@
 #include "sqlext/vtab_support.h"
 #include "store/database.h"
 #include "store/document_functions.h"
+#include "tracekeep/hash.h"
 #include "tracekeep/scan.h"
 
 /* Of documents that are read whole: arrays, which are not cut where it suits us. */
@@ -266,27 +267,28 @@ static char *select_documents(const char *schema, const struct tk_event_filter *
   sqlite3_str *sql = sqlite3_str_new(NULL);
   const char *separator = "";
   sqlite3_str_appendf(sql,
-                      "SELECT id, kind, run_id, path, record_count FROM \"%w\".tk_document"
-                      " WHERE kind IN (",
-                      schema);
+                      "SELECT d.id, d.kind, r.run_id, d.path, d.record_count"
+                      " FROM \"%w\".tk_document d LEFT JOIN \"%w\".run_documents r"
+                      " ON r.document_id = d.id%s WHERE d.kind IN (",
+                      schema, schema, filter->document_id ? " AND r.document_id = ?2" : "");
   for (int i = 0; i < KIND_COUNT; i++) {
     if (!(filter->dialects >> kinds[i].dialect & 1)) continue;
     sqlite3_str_appendf(sql, "%s'%s'", separator, kinds[i].name);
     separator = ",";
   }
   sqlite3_str_appendall(sql, ")");
-  if (filter->run_id) sqlite3_str_appendall(sql, " AND run_id = ?1");
-  if (filter->document_id) sqlite3_str_appendall(sql, " AND id = ?2");
+  if (filter->run_id) sqlite3_str_appendall(sql, " AND r.run_id = ?1");
+  if (filter->document_id) sqlite3_str_appendall(sql, " AND d.id = ?2");
   if (filter->trace_id) {
     sqlite3_str_appendf(sql,
-                        " AND (id IN (SELECT document_id FROM \"%w\".tk_document_trace"
+                        " AND (d.id IN (SELECT document_id FROM \"%w\".tk_document_trace"
                         " WHERE trace_id IN (?3, ?4))%s)",
                         schema,
                         filter->dialects >> TK_DIALECT_OBSERVABILITY & 1
-                            ? " OR kind = 'observability-array'" /* has no entries there */
+                            ? " OR d.kind = 'observability-array'" /* has no entries there */
                             : "");
   }
-  sqlite3_str_appendall(sql, " ORDER BY id");
+  sqlite3_str_appendall(sql, " ORDER BY d.id, r.run_id");
   return sqlite3_str_finish(sql);
 }
 
@@ -347,6 +349,12 @@ void tk_event_reader_close(struct tk_event_reader *reader) {
   sqlite3_free(reader->text);
   sqlite3_free(reader->schema);
   sqlite3_free(reader);
+}
+
+int64_t tk_event_row_id(int64_t document_id, const char *run_id, uint64_t number) {
+  const uint64_t parts[] = {(uint64_t)document_id, number,
+                            run_id ? tk_hash64(run_id, strlen(run_id)) : 0};
+  return (int64_t)(tk_hash64(parts, sizeof parts) >> 1);
 }
 
 uint64_t tk_event_reader_record_count(const struct tk_event_reader *reader) {

@@ -102,8 +102,8 @@ struct tk_event_filter {
 
 struct tk_event_reader;
 
-/** Documents of the attached database `schema` by id. A store from before there were any has none.
- */
+/** Documents of the attached database `schema` by id. One that several runs share, because they
+ * left the same bytes, comes once for each of them. A store from before there were any has none. */
 enum tk_status tk_event_reader_open(sqlite3 *db, const char *schema,
                                     const struct tk_event_filter *filter,
                                     struct tk_event_reader **reader_out, struct tk_error *error);
@@ -118,6 +118,9 @@ enum tk_status tk_event_reader_next(struct tk_event_reader *reader,
                                     const struct tk_run_event **event_out, struct tk_error *error);
 /** Goes back to the beginning of the document. */
 enum tk_status tk_event_reader_restart(struct tk_event_reader *reader, struct tk_error *error);
+/** A rowid for row `number` of what is made of a document in a run. SQLite may take the rows of two
+ * scans (of an OR) for one if their rowids are equal, so that a mere count will not do. */
+int64_t tk_event_row_id(int64_t document_id, const char *run_id, uint64_t number);
 /** Records of the document so far, whether events or not. */
 uint64_t tk_event_reader_record_count(const struct tk_event_reader *reader);
 /** Records of the document so far that were no events. */

@@ -6,7 +6,8 @@
  *
  * Constraints used: = on run_id, document_id, trace_id and dialect, each of which leaves fewer
  * documents to read; SQLite compares again. idxNum has a bit for each, argv comes in the order of
- * the bits. Rows come by document, then by ordinal; rowid is the two in one. */
+ * the bits. Rows come by document, then by ordinal; a document that several runs share comes once
+ * for each of them. */
 #include <string.h>
 
 #include "sqlext/kvonce/event_reader.h"
@@ -333,7 +334,7 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 static int give_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid_out) {
   const struct events_cursor *cursor = (const struct events_cursor *)base;
   *rowid_out =
-      (sqlite3_int64)((uint64_t)cursor->document->id << 32 | (cursor->event->ordinal & UINT32_MAX));
+      tk_event_row_id(cursor->document->id, cursor->document->run_id, cursor->event->ordinal);
   return SQLITE_OK;
 }
 

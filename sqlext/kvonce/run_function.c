@@ -25,6 +25,7 @@ enum use {
 struct row_header {
   int64_t document_id;
   const char *run_id; /* NULL: none; in the arena */
+  uint32_t number;    /* among the rows of the document in the run */
 };
 
 /* What a connection sees of the store changes if and only if one of these does. */
@@ -61,7 +62,6 @@ struct run_cursor {
   sqlite3_value *arguments[TK_RUN_ARGUMENTS];
   char *schema;
   uint32_t row;
-  int64_t rowid;
   bool at_end;
 };
 
@@ -73,7 +73,7 @@ void *tk_run_rows_add(struct tk_run_rows *rows) {
       !tk_grow_zeroed(&rows->rows, &rows->capacity, rows->count + 1, size)) {
     return NULL;
   }
-  struct row_header header = {rows->document_id, rows->run_id};
+  struct row_header header = {rows->document_id, rows->run_id, rows->count - rows->first};
   char *row = (char *)rows->rows + (size_t)rows->count++ * size;
   memcpy(row, &header, sizeof header);
   memset(row + sizeof header, 0, rows->row_size);
@@ -226,7 +226,6 @@ static void forget(struct run_cursor *cursor) {
   sqlite3_free(cursor->schema);
   cursor->schema = NULL;
   cursor->row = 0;
-  cursor->rowid = 0;
   cursor->at_end = true;
 }
 
@@ -246,6 +245,7 @@ static enum tk_status add_document(struct run_cursor *cursor,
   struct tk_run_rows *rows = &cursor->set->rows;
   rows->document = document;
   rows->document_id = document->id;
+  rows->first = rows->count;
   rows->run_id = NULL;
   if (document->run_id) {
     const size_t size = strlen(document->run_id) + 1;
@@ -401,7 +401,6 @@ static int next_row(sqlite3_vtab_cursor *base) {
   struct run_cursor *cursor = (struct run_cursor *)base;
   struct tk_error error = {{0}};
   cursor->row++;
-  cursor->rowid++;
   return tk_vtab_fail(base->pVtab, advance(cursor, &error), &error);
 }
 
@@ -409,15 +408,21 @@ static int at_end(sqlite3_vtab_cursor *base) {
   return ((const struct run_cursor *)base)->at_end;
 }
 
+/* The header of the row the cursor is at; what the table keeps of it follows. */
+static const char *current_row(const struct run_cursor *cursor, struct row_header *header) {
+  const struct tk_run_rows *rows = &cursor->set->rows;
+  const char *row =
+      (const char *)rows->rows + (size_t)cursor->row * (sizeof *header + rows->row_size);
+  memcpy(header, row, sizeof *header);
+  return row + sizeof *header;
+}
+
 static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column) {
   const struct run_cursor *cursor = (struct run_cursor *)base;
   const struct tk_run_table *table = ((struct run_vtab *)base->pVtab)->table;
-  const struct tk_run_rows *rows = &cursor->set->rows;
-  const char *at =
-      (const char *)rows->rows + (size_t)cursor->row * (sizeof(struct row_header) + rows->row_size);
   const int use = use_of_column(table, column);
   struct row_header header;
-  memcpy(&header, at, sizeof header);
+  const char *row = current_row(cursor, &header);
   if (use == USE_RUN) {
     if (header.run_id) sqlite3_result_text(context, header.run_id, -1, SQLITE_TRANSIENT);
   } else if (use == USE_DOCUMENT) {
@@ -428,13 +433,15 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     sqlite3_value *value = cursor->arguments[use - USE_ARGUMENT];
     if (value) sqlite3_result_value(context, value);
   } else {
-    table->column(context, rows, at + sizeof header, column);
+    table->column(context, &cursor->set->rows, row, column);
   }
   return SQLITE_OK;
 }
 
 static int give_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid_out) {
-  *rowid_out = ((const struct run_cursor *)base)->rowid + 1;
+  struct row_header header;
+  current_row((const struct run_cursor *)base, &header);
+  *rowid_out = tk_event_row_id(header.document_id, header.run_id, header.number);
   return SQLITE_OK;
 }
 

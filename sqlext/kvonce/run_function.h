@@ -17,6 +17,7 @@ struct tk_run_rows {
   struct tk_arena arena; /**< for what they point to */
   void *rows;
   uint32_t count, capacity;
+  uint32_t first; /**< of the document that is being computed */
   size_t row_size;
   const struct tk_event_document *document; /**< good while they are computed */
   int64_t document_id;

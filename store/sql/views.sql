@@ -29,17 +29,25 @@ CREATE VIEW documents AS
              WHERE p.id >= d.id << 20 AND p.id < (d.id + 1) << 20 ORDER BY p.id)) AS document
   FROM tk_document d;
 
--- Which documents are of which run: by what they or --run-id say, and by the envelopes that name
--- them. A document with the same content in two runs is one document.
+-- Which documents are of which run, once each: by what they or --run-id say, and by the envelopes
+-- that name them. A document with the same content in two runs is one document. Of a UNION ALL SQLite
+-- reads only the run or document that is asked for, of a UNION everything.
 DROP VIEW IF EXISTS run_documents;
 CREATE VIEW run_documents AS
   SELECT run_id, id AS document_id FROM tk_document WHERE run_id IS NOT NULL
-  UNION
-  SELECT e.run_id, l.document_id
-  FROM tk_envelope e JOIN tk_envelope_document l ON l.envelope_id = e.id
-  WHERE e.run_id IS NOT NULL
-  UNION
-  SELECT run_id, document_id FROM tk_run_document;
+  UNION ALL
+  SELECT DISTINCT e.run_id, l.document_id
+  FROM tk_envelope e
+       JOIN tk_envelope_document l ON l.envelope_id = e.id
+       JOIN tk_document d ON d.id = l.document_id
+  WHERE e.run_id IS NOT NULL AND e.run_id IS NOT d.run_id
+  UNION ALL
+  SELECT x.run_id, x.document_id
+  FROM tk_run_document x JOIN tk_document d ON d.id = x.document_id
+  WHERE x.run_id IS NOT d.run_id
+    AND NOT EXISTS (SELECT 1 FROM tk_envelope e
+                    JOIN tk_envelope_document l ON l.envelope_id = e.id
+                    WHERE e.run_id = x.run_id AND l.document_id = x.document_id);
 
 DROP VIEW IF EXISTS envelopes;
 CREATE VIEW envelopes AS
@@ -116,7 +124,8 @@ CREATE VIEW tempo_links AS
   SELECT e.id AS envelope_id, l.document_id, l.url, l.trace_id
   FROM tk_tempo_link l LEFT JOIN tk_envelope e ON e.id = l.document_id;
 
--- The instant of an envelope as a number, for texts of different forms; none is before all others.
+-- Of the envelopes of one run and source the last: that of the last attempt. Instants are compared as
+-- numbers, because texts have several forms; none is before all others.
 DROP VIEW IF EXISTS latest_envelopes;
 CREATE VIEW latest_envelopes AS
   SELECT e.id, e.source, e.run_id, e.workflow, e.commit_sha, e.branch, e.branch_name,
@@ -132,27 +141,23 @@ CREATE VIEW latest_envelopes AS
 DROP VIEW IF EXISTS runs;
 CREATE VIEW runs AS
   SELECT r.run_id,
-         (SELECT min(t) FROM
-            (SELECT min(e.generated_at) AS t FROM tk_envelope e WHERE e.run_id = r.run_id
-             UNION ALL
-             SELECT min(d.ingested_at) FROM run_documents x JOIN tk_document d
-               ON d.id = x.document_id
-             WHERE x.run_id = r.run_id
-               AND NOT EXISTS (SELECT 1 FROM tk_envelope e WHERE e.run_id = r.run_id)))
-           AS first_seen,
-         (SELECT max(t) FROM
-            (SELECT max(e.generated_at) AS t FROM tk_envelope e WHERE e.run_id = r.run_id
-             UNION ALL
-             SELECT max(d.ingested_at) FROM run_documents x JOIN tk_document d
-               ON d.id = x.document_id
-             WHERE x.run_id = r.run_id
-               AND NOT EXISTS (SELECT 1 FROM tk_envelope e WHERE e.run_id = r.run_id)))
-           AS last_seen,
+         coalesce(
+           (SELECT e.generated_at FROM tk_envelope e
+            WHERE e.run_id = r.run_id AND e.generated_at IS NOT NULL
+            ORDER BY julianday(e.generated_at), e.id LIMIT 1),
+           (SELECT min(d.ingested_at) FROM run_documents x JOIN tk_document d ON d.id = x.document_id
+            WHERE x.run_id = r.run_id)) AS first_seen,
+         coalesce(
+           (SELECT e.generated_at FROM tk_envelope e
+            WHERE e.run_id = r.run_id AND e.generated_at IS NOT NULL
+            ORDER BY julianday(e.generated_at) DESC, e.id DESC LIMIT 1),
+           (SELECT max(d.ingested_at) FROM run_documents x JOIN tk_document d ON d.id = x.document_id
+            WHERE x.run_id = r.run_id)) AS last_seen,
          (SELECT count(*) FROM tk_envelope e WHERE e.run_id = r.run_id) AS envelopes,
          (SELECT count(*) FROM run_documents x WHERE x.run_id = r.run_id) AS documents,
          (SELECT e.status FROM latest_envelopes e
           WHERE e.run_id = r.run_id AND e.status IS NOT NULL
-          ORDER BY e.valid IS NULL, e.valid, e.generated_at DESC, e.id DESC LIMIT 1) AS status,
+          ORDER BY e.valid IS NULL, e.valid, julianday(e.generated_at) DESC, e.id DESC LIMIT 1) AS status,
          coalesce(
            (SELECT min(e.valid) FROM latest_envelopes e WHERE e.run_id = r.run_id),
            (SELECT min(v.valid) FROM run_documents x
@@ -216,9 +221,9 @@ CREATE VIEW document_issues AS
        LEFT JOIN run_documents r ON r.document_id = i.document_id
        LEFT JOIN tk_validation v ON v.document_id = d.id
        LEFT JOIN tk_envelope e ON e.id = CASE d.kind WHEN 'envelope' THEN d.id ELSE
-         (SELECT l.envelope_id FROM tk_envelope_document l JOIN tk_envelope n ON n.id = l.envelope_id
-          WHERE l.document_id = d.id AND (n.run_id = r.run_id OR n.run_id IS NULL)
-          ORDER BY n.run_id IS NULL, n.id LIMIT 1) END
+         (SELECT min(n.id) FROM tk_envelope n
+          CROSS JOIN tk_envelope_document l ON l.document_id = d.id AND l.envelope_id = n.id
+          WHERE n.run_id = r.run_id) END
   WHERE NOT (d.kind IN ('kvonce-trace-summary', 'kvonce-conformance-summary')
              AND EXISTS (SELECT 1 FROM tk_envelope_document l WHERE l.document_id = d.id))
     AND NOT (i.source = 'envelope case'

@@ -58,17 +58,24 @@ SELECT :id, d.key, text_at(d, '$.key'), text_at(d, '$.label'), text_at(d, '$.sta
         WHERE text_at(s, '$.key') = text_at(d, '$.key') LIMIT 1)
 FROM items_at(:text, '$.summary.trace.domains') d;
 
--- Domains that repeat a case, or each other, are not counted twice.
+-- What is counted: the domains that are no case, and of cases that show the same numbers and issues
+-- one, since they are the same events (`current`, `otlp` and `ndjson` of one run).
 UPDATE tk_envelope SET
   event_count = coalesce(
     integer_at(:text, '$.summary.trace.projection.events'),
-    (SELECT sum(event_count) FROM tk_case WHERE document_id = :id),
+    (SELECT sum(events) FROM
+       (SELECT DISTINCT integer_at(c, '$.projectionStats.totalEvents') AS events,
+               json_at(c, '$.projectionStats'), integer_at(c, '$.issueCount'), json_at(c, '$.issues')
+        FROM items_at(:text, '$.summary.cases') c)),
     (SELECT sum(event_count) FROM tk_domain WHERE document_id = :id)),
   issue_count = coalesce(
     integer_at(:text, '$.summary.trace.validation.issues'),
     count_at(:text, '$.summary.trace.validation.issues'),
     (SELECT sum(n) FROM (
-       SELECT issue_count AS n FROM tk_case WHERE document_id = :id
+       SELECT n FROM
+         (SELECT DISTINCT integer_at(c, '$.issueCount') AS n, json_at(c, '$.projectionStats'),
+                 json_at(c, '$.issues')
+          FROM items_at(:text, '$.summary.cases') c)
        UNION ALL
        SELECT issue_count FROM tk_domain WHERE document_id = :id AND NOT is_case)),
     integer_at(:text, '$.summary.trace.aggregate.issues')),
