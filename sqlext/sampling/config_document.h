@@ -29,6 +29,7 @@ struct tk_config_node {
   enum tk_config_kind kind;
   bool is_quoted;        /* text, even if it looks like a number */
   bool is_string;        /* JSON: in quotes, so no number whatever it looks like */
+  bool is_block;         /* YAML: text of several lines behind a `|` */
   uint32_t line, column; /* from 1 */
   uint32_t weight;
   uint32_t height;                     /* of a scalar 0, of others one more than their highest */
@@ -42,6 +43,8 @@ struct tk_config_document {
   struct tk_arena arena;
   const struct tk_config_node *root; /* NULL: there is nothing in it */
   bool is_json;
+  /* What stands before the text in the file it is part of; 0: it is the file. */
+  uint32_t lines_before, columns_before;
   char name[TK_CONFIG_NAME_LIMIT + 1]; /* for messages */
 };
 

@@ -83,17 +83,27 @@ static read_dialect *find_dialect(const struct tk_config_node *root,
   return has_collector_part(root) ? tk_config_read_collector : NULL;
 }
 
+/* As the file is, or as what it deploys is. */
+static enum tk_status find_reader(struct tk_config_document *document, struct tk_text text,
+                                  enum tk_sampling_dialect *dialect_out, read_dialect **read_out,
+                                  struct tk_error *error) {
+  *read_out = NULL;
+  if (!document->root || document->root->kind != TK_CONFIG_MAP) return TK_OK;
+  if ((*read_out = find_dialect(document->root, dialect_out))) return TK_OK;
+  const enum tk_status status = tk_config_unwrap(document, text, error);
+  if (status == TK_OK && document->root && document->root->kind == TK_CONFIG_MAP) {
+    *read_out = find_dialect(document->root, dialect_out);
+  }
+  return status;
+}
+
 /* ---- parsing ---- */
 
-static void read_document(struct tk_config_reader *reader) {
+static void read_document(struct tk_config_reader *reader, read_dialect *read) {
   const struct tk_config_node *root = reader->document->root;
   if (!root || tk_config_is_null(root)) {
     tk_config_fail(reader, NULL, "expected a sampling configuration, found nothing");
-    return;
-  }
-  read_dialect *read =
-      root->kind == TK_CONFIG_MAP ? find_dialect(root, &reader->config->dialect) : NULL;
-  if (read) {
+  } else if (read) {
     read(reader);
   } else {
     tk_config_fail(reader, root,
@@ -116,6 +126,7 @@ static enum tk_status read_text(struct tk_config_document *document,
                                 struct tk_error *error) {
   struct tk_config_reader reader = {.document = document, .config = config, .error = error};
   const enum notation notation = find_notation(text, size);
+  read_dialect *read = NULL;
   enum tk_status status = TK_OK;
   if (notation == NOTATION_ENVIRONMENT) {
     config->dialect = TK_DIALECT_ENVIRONMENT;
@@ -124,7 +135,11 @@ static enum tk_status read_text(struct tk_config_document *document,
   }
   status = notation == NOTATION_JSON ? tk_config_read_json(document, text, size, error)
                                      : tk_config_read_yaml(document, text, size, error);
-  if (status == TK_OK) read_document(&reader);
+  if (status == TK_OK) {
+    status = find_reader(document, (struct tk_text){text, (uint32_t)size}, &config->dialect, &read,
+                         error);
+  }
+  if (status == TK_OK) read_document(&reader, read);
   return status == TK_OK ? reader.status : status;
 }
 

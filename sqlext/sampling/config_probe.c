@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Is this a sampling configuration? Told by the keys of the two outermost levels, which are found
- * without parsing: JSON by its quotes and brackets, YAML by its lines and their indentation.
+ * without parsing: JSON by its quotes and brackets, YAML by its lines and their indentation. Inside
+ * `config` or `spec.config`, as manifests have a collector's, the outermost level is the one below.
  *
  * Only words that nothing but these configurations uses decide, so that traces, envelopes and
  * answers of trace APIs are never taken for one. */
@@ -11,7 +12,15 @@
 /** A document that did not show what it is until here is something else. */
 #define PROBE_LIMIT ((size_t)256 << 10)
 
-enum top_key { TOP_OTHER, TOP_PROCESSORS, TOP_POLICIES, TOP_PROVIDER, TOP_SAMPLER, TOP_DEFAULT };
+enum top_key {
+  TOP_OTHER,
+  TOP_SPEC,
+  TOP_PROCESSORS,
+  TOP_POLICIES,
+  TOP_PROVIDER,
+  TOP_SAMPLER,
+  TOP_DEFAULT
+};
 
 struct probe {
   enum top_key top; /* the outermost key that was seen last */
@@ -52,7 +61,8 @@ static bool is_telling(struct tk_text key) {
 }
 
 static void see_top(struct probe *probe, struct tk_text key) {
-  probe->top = equals(key, "processors")        ? TOP_PROCESSORS
+  probe->top = equals(key, "spec")              ? TOP_SPEC
+               : equals(key, "processors")      ? TOP_PROCESSORS
                : equals(key, "policies")        ? TOP_POLICIES
                : equals(key, "tracer_provider") ? TOP_PROVIDER
                : equals(key, "sampler")         ? TOP_SAMPLER
@@ -77,10 +87,16 @@ static void see_second(struct probe *probe, struct tk_text key) {
     case TOP_DEFAULT:
       probe->found |= equals(key, "fixed_target");
       break;
+    case TOP_SPEC:
     case TOP_POLICIES:
     case TOP_OTHER:
       break;
   }
+}
+
+/* Whether a collector's configuration may be the value of this key. */
+static bool is_wrapper(const struct probe *probe, struct tk_text key, bool is_outermost) {
+  return equals(key, "config") && (is_outermost || probe->top == TOP_SPEC);
 }
 
 /* The value of `type` somewhere below `policies`. */
@@ -97,7 +113,8 @@ static void see_policy_type(struct probe *probe, struct tk_text type) {
 
 struct json_probe {
   struct probe probe;
-  int depth;
+  int depth;    /* from 1 */
+  int base;     /* the depth of the manifest's key whose value is looked at; 0: there is none */
   bool is_type; /* the key before was `type` */
 };
 
@@ -113,8 +130,14 @@ static void see_string(struct json_probe *json, struct tk_text text, bool is_key
     return;
   }
   json->is_type = equals(text, "type");
-  if (json->depth == 1) see_top(&json->probe, text);
-  if (json->depth == 2) see_second(&json->probe, text);
+  if (json->depth <= json->base) json->base = 0;
+  if (json->base == 0 && json->depth <= 2 && is_wrapper(&json->probe, text, json->depth == 1)) {
+    json->base = json->depth;
+    json->probe.top = TOP_OTHER;
+    return;
+  }
+  if (json->depth == json->base + 1) see_top(&json->probe, text);
+  if (json->depth == json->base + 2) see_second(&json->probe, text);
 }
 
 static bool probe_json(const char *at, const char *end) {
@@ -139,7 +162,21 @@ static bool probe_json(const char *at, const char *end) {
 struct yaml_probe {
   struct probe probe;
   uint32_t indent; /* of the second level below the outermost key; 0: not known yet */
+  uint32_t base;   /* of the outermost level: more than 0 inside a manifest */
+  uint32_t around; /* of the manifest's key that is looked into */
+  bool is_inside;  /* of that key */
 };
+
+/* Goes into the value of a manifest's key, whose first line this is, or out of it. */
+static void follow_manifest(struct yaml_probe *yaml, uint32_t indent) {
+  if (!yaml->is_inside) return;
+  if (indent <= yaml->around) {
+    yaml->is_inside = false;
+    yaml->base = 0;
+  } else if (yaml->base == 0) {
+    yaml->base = indent;
+  }
+}
 
 /* The key a line begins with, quotes taken off; empty: it begins with none. */
 static struct tk_text key_of(struct tk_text line) {
@@ -176,13 +213,22 @@ static void see_line(struct yaml_probe *yaml, struct tk_text line) {
   if (yaml->probe.top == TOP_POLICIES) find_type(&yaml->probe, rest);
   const struct tk_text key = key_of(rest);
   if (key.size == 0) return;
-  if (indent == 0) {
+  follow_manifest(yaml, indent);
+  if (indent < yaml->base) return;
+  if (indent == yaml->base) {
     see_top(&yaml->probe, key);
     yaml->indent = 0;
-    return;
+  } else if (yaml->indent == 0) {
+    yaml->indent = indent;
   }
-  if (yaml->indent == 0) yaml->indent = indent;
-  if (indent == yaml->indent) see_second(&yaml->probe, key);
+  const bool is_second = indent > yaml->base && indent == yaml->indent;
+  if (!yaml->is_inside && (indent == 0 || is_second) &&
+      is_wrapper(&yaml->probe, key, indent == 0)) {
+    yaml->is_inside = true;
+    yaml->around = indent;
+  } else if (is_second) {
+    see_second(&yaml->probe, key);
+  }
 }
 
 static bool probe_yaml(const char *at, const char *end) {

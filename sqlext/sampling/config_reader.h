@@ -126,6 +126,12 @@ void tk_config_start(struct tk_config_reader *reader, struct tk_sampling_policy 
 void *tk_config_allocate(struct tk_config_reader *reader, size_t count, size_t size);
 struct tk_text tk_config_constant(const char *text);
 
+/** Where the root is a manifest with a collector's configuration in it (a Helm chart's values, an
+ * OpenTelemetryCollector resource), that becomes the root; else nothing happens. `text` is what the
+ * document was read from. */
+enum tk_status tk_config_unwrap(struct tk_config_document *document, struct tk_text text,
+                                struct tk_error *error);
+
 /* ---- dialects: the root is a map, and of theirs ---- */
 
 void tk_config_read_collector(struct tk_config_reader *reader);

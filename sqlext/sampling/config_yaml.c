@@ -26,12 +26,12 @@ struct yaml_reader {
   uint32_t document_count;
 };
 
-static uint32_t line_of(yaml_mark_t mark) {
-  return (uint32_t)mark.line + 1;
+static uint32_t line_of(const struct tk_config_document *document, yaml_mark_t mark) {
+  return document->lines_before + (uint32_t)mark.line + 1;
 }
 
-static uint32_t column_of(yaml_mark_t mark) {
-  return (uint32_t)mark.column + 1;
+static uint32_t column_of(const struct tk_config_document *document, yaml_mark_t mark) {
+  return document->columns_before + (uint32_t)mark.column + 1;
 }
 
 static enum tk_status refuse_syntax(struct yaml_reader *reader) {
@@ -40,12 +40,14 @@ static enum tk_status refuse_syntax(struct yaml_reader *reader) {
   struct tk_error *error = reader->builder.error;
   if (parser->error == YAML_MEMORY_ERROR) return tk_nomem(error);
   if (parser->error == YAML_READER_ERROR) {
-    return tk_config_refuse(document, line_of(parser->mark), column_of(parser->mark), error,
-                            "expected YAML in UTF-8: %s", parser->problem);
+    return tk_config_refuse(document, line_of(document, parser->mark),
+                            column_of(document, parser->mark), error, "expected YAML in UTF-8: %s",
+                            parser->problem);
   }
-  return tk_config_refuse(document, line_of(parser->problem_mark), column_of(parser->problem_mark),
-                          error, "expected YAML: %s%s%s", parser->context ? parser->context : "",
-                          parser->context ? ": " : "", parser->problem);
+  return tk_config_refuse(document, line_of(document, parser->problem_mark),
+                          column_of(document, parser->problem_mark), error, "expected YAML: %s%s%s",
+                          parser->context ? parser->context : "", parser->context ? ": " : "",
+                          parser->problem);
 }
 
 /* Remembers a node that has an anchor. */
@@ -70,11 +72,12 @@ static enum tk_status add_anchor(struct yaml_reader *reader, const yaml_char_t *
 
 static enum tk_status take_alias(struct yaml_reader *reader, const yaml_event_t *event) {
   const char *name = (const char *)event->data.alias.anchor;
+  const struct tk_config_document *document = reader->builder.document;
   const struct anchor *anchor = reader->anchors;
   while (anchor && strcmp(anchor->name, name) != 0) anchor = anchor->next;
   if (anchor && anchor->is_complete) return tk_config_place(&reader->builder, anchor->node);
   return tk_config_refuse(
-      reader->builder.document, line_of(event->start_mark), column_of(event->start_mark),
+      document, line_of(document, event->start_mark), column_of(document, event->start_mark),
       reader->builder.error,
       anchor ? "expected an alias to name something complete, found *%.60s inside &%.60s"
              : "expected an alias to name an anchor above, found *%.60s",
@@ -84,12 +87,14 @@ static enum tk_status take_alias(struct yaml_reader *reader, const yaml_event_t 
 static enum tk_status take_scalar(struct yaml_reader *reader, const yaml_event_t *event) {
   struct tk_config_builder *builder = &reader->builder;
   const char *tag = (const char *)event->data.scalar.tag;
-  struct tk_config_node *node = tk_config_make(
-      builder, TK_CONFIG_SCALAR, line_of(event->start_mark), column_of(event->start_mark));
+  struct tk_config_node *node =
+      tk_config_make(builder, TK_CONFIG_SCALAR, line_of(builder->document, event->start_mark),
+                     column_of(builder->document, event->start_mark));
   if (!node || !tk_config_set_text(builder, node, (const char *)event->data.scalar.value,
                                    event->data.scalar.length)) {
     return tk_nomem(builder->error);
   }
+  node->is_block = event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE;
   node->is_quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE ||
                     (tag && strcmp(tag, YAML_STR_TAG) == 0);
   const enum tk_status status = add_anchor(reader, event->data.scalar.anchor, node);
@@ -100,7 +105,8 @@ static enum tk_status begin(struct yaml_reader *reader, const yaml_event_t *even
                             enum tk_config_kind kind, const yaml_char_t *anchor) {
   struct tk_config_builder *builder = &reader->builder;
   struct tk_config_node *node =
-      tk_config_make(builder, kind, line_of(event->start_mark), column_of(event->start_mark));
+      tk_config_make(builder, kind, line_of(builder->document, event->start_mark),
+                     column_of(builder->document, event->start_mark));
   if (!node) return tk_nomem(builder->error);
   const enum tk_status status = add_anchor(reader, anchor, node);
   return status == TK_OK ? tk_config_begin(builder, node) : status;
@@ -116,11 +122,12 @@ static enum tk_status end(struct yaml_reader *reader) {
 }
 
 static enum tk_status take_event(struct yaml_reader *reader, const yaml_event_t *event) {
+  const struct tk_config_document *document = reader->builder.document;
   switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
       if (reader->document_count++ == 0) return TK_OK;
-      return tk_config_refuse(reader->builder.document, line_of(event->start_mark),
-                              column_of(event->start_mark), reader->builder.error,
+      return tk_config_refuse(document, line_of(document, event->start_mark),
+                              column_of(document, event->start_mark), reader->builder.error,
                               "expected one YAML document, found a second");
     case YAML_ALIAS_EVENT:
       return take_alias(reader, event);

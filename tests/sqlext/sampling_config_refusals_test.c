@@ -12,6 +12,18 @@ struct refusal {
 
 /* clang-format off */
 static const struct refusal collector[] = {
+    {"kind: OpenTelemetryCollector\n"
+     "spec:\n"
+     "  config: |\n"
+     "\n"
+     "    processors:\n"
+     "      probabilistic_sampler:\n"
+     "        sampling_percentage: ten\n",
+     "bad.conf:7:30: probabilistic_sampler: expected sampling_percentage to be a percentage, at least 0, found 'ten'"},
+    {"spec:\n"
+     "  config: |\n"
+     "    processors: {\n",
+     "bad.conf:4:5: expected YAML: while parsing a flow node: did not find expected node content"},
     {"tail_sampling:\n"
      "  policies:\n"
      "    - {name: slow, type: latency, latency: {threshold_ms: fast}}\n",

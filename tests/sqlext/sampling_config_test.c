@@ -213,6 +213,48 @@ static void every_policy_type_is_read(void) {
   tk_sampling_config_free(config);
 }
 
+/* As Kubernetes resources and Helm values have it. */
+static const char resource_map[] =
+    "---\napiVersion: opentelemetry.io/v1beta1\nkind: OpenTelemetryCollector\nspec:\n"
+    "  env:\n    - name: config\n  config:\n    receivers: {otlp: {}}\n    processors:\n"
+    "      batch: {}\n      tail_sampling:\n        policies:\n"
+    "          - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}\n"
+    "    service: {pipelines: {traces: {processors: [tail_sampling, batch]}}}\n  mode: x\n";
+static const char resource_text[] =
+    "kind: OpenTelemetryCollector\nspec:\n  config: |\n\n    # thin out\n    processors:\n"
+    "      probabilistic_sampler:\n        sampling_percentage: 10\n  mode: x\n";
+static const char helm_values[] =
+    "mode: daemonset\nconfig:\n  exporters:\n    otlp: {endpoint: \"${env:ENDPOINT}\"}\n"
+    "  processors:\n    probabilistic_sampler: {sampling_percentage: 5}\nresources: {}\n";
+static const char resource_json[] =
+    "{\"kind\":\"OpenTelemetryCollector\",\"spec\":{\"mode\":\"x\",\"config\":{\"receivers\":{},"
+    "\"processors\":{\"tail_sampling\":{\"policies\":["
+    "{\"name\":\"all\",\"type\":\"always_sample\"}]}}}}}";
+
+static void a_configuration_is_found_in_the_manifest_that_deploys_it(void) {
+  struct tk_sampling_config *config = parse_text(resource_json);
+  CHECK(config->dialect == TK_DIALECT_COLLECTOR && config->root_count == 1);
+  CHECK(is(config->roots[0].children[0].name, "all"));
+  tk_sampling_config_free(config);
+  if (!HAS_YAML) return;
+
+  config = parse_text(resource_map);
+  CHECK(config->dialect == TK_DIALECT_COLLECTOR && config->root_count == 1);
+  CHECK(config->pipeline_count == 1 && !config->roots[0].unused);
+  CHECK(config->roots[0].children[0].line == 13);
+  tk_sampling_config_free(config);
+
+  config = parse_text(resource_text);
+  CHECK(config->root_count == 1 && config->roots[0].line == 7);
+  CHECK(config->roots[0].as.probabilistic_sampler.percentage.value == 10);
+  tk_sampling_config_free(config);
+
+  config = parse_text(helm_values);
+  CHECK(config->root_count == 1 && config->roots[0].line == 6);
+  CHECK(config->roots[0].as.probabilistic_sampler.percentage.value == 5);
+  tk_sampling_config_free(config);
+}
+
 static void json_is_read_as_yaml_is(void) {
   struct tk_sampling_config *config = parse_sample("collector.json");
   CHECK(config->root_count == 2 && is(config->roots[0].name, "tail_sampling/edge"));
@@ -454,6 +496,13 @@ static void samples_are_recognised(void) {
   }
 }
 
+static void manifests_are_recognised(void) {
+  static const char *const texts[] = {resource_map, resource_text, helm_values, resource_json};
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    CHECK(tk_sampling_config_probe(texts[i], strlen(texts[i])));
+  }
+}
+
 static void nothing_else_is(void) {
   static const char *const others[] = {
       "",
@@ -473,6 +522,12 @@ static void nothing_else_is(void) {
       "name: tail_sampling\nsteps:\n  - run: make\n",
       "text that mentions OTEL_TRACES_SAMPLER=always_on in the middle\n",
       "{\"a\":{\"default_strategy\":1}}",
+      "config:\n  level: info\n  processors:\n    batch: {}\n",
+      "config:\n  level: info\nprocessors:\n  batch: {}\n",
+      "a:\n  config:\n    processors:\n      tail_sampling: {}\n",
+      "spec:\n  a:\n    config:\n      processors:\n        tail_sampling: {}\n",
+      "{\"config\":{\"a\":1},\"b\":{\"c\":{\"tail_sampling\":1}}}",
+      "{\"spec\":{\"a\":{\"config\":{\"processors\":{\"tail_sampling\":1}}}}}",
   };
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
     CHECK(!tk_sampling_config_probe(others[i], strlen(others[i])));
@@ -491,9 +546,8 @@ static void nothing_else_is(void) {
 
 /* ---- out of memory ---- */
 
-static void fail_each_allocation(const char *name, void (*arm)(int)) {
-  size_t size;
-  char *text = read_file("sampling", name, &size);
+static void fail_each_allocation(const char *name, const char *text, size_t size,
+                                 void (*arm)(int)) {
   int hits = 1, steps = 0;
   for (int n = 1; hits > 0; n++, steps++) {
     struct tk_sampling_config *config = NULL;
@@ -507,17 +561,22 @@ static void fail_each_allocation(const char *name, void (*arm)(int)) {
     tk_sampling_config_free(config);
   }
   CHECK(steps > 3);
+}
+
+static void fail_sample(const char *name) {
+  size_t size;
+  char *text = read_file("sampling", name, &size);
+  fail_each_allocation(name, text, size, fault_memory_fail_at);
+  fail_each_allocation(name, text, size, fault_memory_fail_from);
   free(text);
 }
 
 static void running_out_of_memory_is_said_and_leaks_nothing(void) {
-  for (int i = 0; i < OTHER_SAMPLES; i++) {
-    fail_each_allocation(other_samples[i], fault_memory_fail_at);
-    fail_each_allocation(other_samples[i], fault_memory_fail_from);
-  }
-  for (int i = 0; HAS_YAML && i < YAML_SAMPLES; i++) {
-    fail_each_allocation(yaml_samples[i], fault_memory_fail_at);
-    fail_each_allocation(yaml_samples[i], fault_memory_fail_from);
+  for (int i = 0; i < OTHER_SAMPLES; i++) fail_sample(other_samples[i]);
+  for (int i = 0; HAS_YAML && i < YAML_SAMPLES; i++) fail_sample(yaml_samples[i]);
+  if (HAS_YAML) {
+    fail_each_allocation("r", resource_text, strlen(resource_text), fault_memory_fail_at);
+    fail_each_allocation("r", resource_text, strlen(resource_text), fault_memory_fail_from);
   }
 }
 
@@ -529,6 +588,7 @@ int main(void) {
       CASE(a_composite_shares_its_rate),
       CASE(a_sub_policy_without_a_share_gets_none_and_0_an_equal_one),
       CASE(every_policy_type_is_read),
+      CASE(a_configuration_is_found_in_the_manifest_that_deploys_it),
       CASE(json_is_read_as_yaml_is),
       CASE(options_that_are_shown_can_be_read_again),
       CASE(a_service_takes_over_the_operations_it_lacks),
@@ -541,6 +601,7 @@ int main(void) {
       CASE(an_environment_names_a_sampler),
       CASE(xray_rules_come_by_priority),
       CASE(samples_are_recognised),
+      CASE(manifests_are_recognised),
       CASE(nothing_else_is),
       CASE(running_out_of_memory_is_said_and_leaks_nothing)};
   fault_memory_install();
