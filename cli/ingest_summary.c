@@ -133,8 +133,12 @@ void tk_ingest_summary_print_text(const struct tk_ingest_summary *summary, const
   if (counts->bytes_stored > 0) {
     printf(" (%.1f times)", (double)counts->bytes_in / (double)counts->bytes_stored);
   }
-  tk_format_count((uint64_t)((double)spans / summary->seconds), rate);
-  printf("\ntime     %.2fs, %s span%s/s\n", summary->seconds, rate, plural(spans));
+  printf("\ntime     %.2fs", summary->seconds);
+  if (spans > 0) {
+    tk_format_count((uint64_t)((double)spans / summary->seconds), rate);
+    printf(", %s span%s/s", rate, plural(spans));
+  }
+  printf("\n");
 }
 
 /* ---- JSON ---- */

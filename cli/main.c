@@ -85,7 +85,8 @@ int main(int argc, char **argv) {
     return close_stdout(TK_EXIT_OK);
   }
   bool asks_help = strcmp(word, "help") == 0;
-  if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || (asks_help && argc == 2)) {
+  if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
+      (asks_help && (argc == 2 || strcmp(argv[2], "help") == 0 || argv[2][0] == '-'))) {
     print_help(stdout);
     return close_stdout(TK_EXIT_OK);
   }

@@ -21,7 +21,7 @@ MASKS = [
     (r'\d+(\.\d+)? k?M?B stored( \([0-9.]+ times\))?', 'SIZE stored'),
     (r'\d+ chunks', 'N chunks'),
     (r'there are: .*', 'there are: FORMATS'),
-    (r'^time     [0-9.]+s, .*', 'time     TIME'),
+    (r'^time     [0-9.]+s.*', 'time     TIME'),
     (r'^size      [^,\n]+(?=\n)', 'size      SIZE'),
     (r'^size      [^,\n]+, about ([^(\n]+) \([0-9.]+ times\)', r'size      SIZE, about \1 (RATIO)'),
     (r'20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z', 'NOW'),
