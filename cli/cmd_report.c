@@ -41,6 +41,12 @@ static const struct tk_option report_options[] = {
     {0},
 };
 
+static bool is_report(const char *name) {
+  const struct tk_report *report = tk_reports;
+  while (report->name && strcmp(report->name, name) != 0) report++;
+  return report->name != NULL;
+}
+
 static const struct tk_report *find_report(const char *name) {
   const char *names[MOST_REPORTS];
   size_t count = 0;
@@ -107,7 +113,10 @@ static int run_report(const struct tk_command *command, int argc, char **argv) {
   struct report_options options = {0};
   int exit_code = TK_EXIT_OK;
   int operands = tk_options_parse(command, argc, argv, &options, &exit_code);
-  if (operands == 0 || operands == 1) {
+  if (operands == 1 && is_report(argv[0])) {
+    tk_complain("report: expected STORE NAME: of which store, the report '%s'?", argv[0]);
+    exit_code = TK_EXIT_USAGE;
+  } else if (operands == 0 || operands == 1) {
     list_reports();
   } else if (operands == 2) {
     const struct tk_report *report = find_report(argv[1]);
