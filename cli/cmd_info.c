@@ -37,11 +37,13 @@ static const struct section {
             "       format_duration(cast(quantile(duration_ns, 0.5) AS INTEGER)) AS p50,"
             "       format_duration(cast(quantile(duration_ns, 0.99) AS INTEGER)) AS p99,"
             "       format_duration(max(duration_ns)) AS longest"
-            " FROM spans GROUP BY service ORDER BY spans DESC, service LIMIT 20"},
+            " FROM spans GROUP BY service ORDER BY spans DESC, service LIMIT 20",
+     .of = "SELECT 1 FROM spans LIMIT 1"},
     {.key = "attribute_keys",
      .heading = "Attribute keys",
      .sql = "SELECT scope, count(DISTINCT key) AS keys FROM attribute_keys GROUP BY scope ORDER BY "
-            "scope"},
+            "scope",
+     .of = "SELECT 1 FROM attribute_keys LIMIT 1"},
     {.key = "runs",
      .heading = "Last runs",
      .sql = "SELECT run_id, branch_name AS branch, commit_sha, status, events, issues, traces, "
