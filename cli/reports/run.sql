@@ -3,7 +3,9 @@
 WITH chosen AS (
   SELECT coalesce(CAST(:run AS TEXT), (SELECT run_id FROM runs ORDER BY envelopes > 0 DESC, julianday(last_seen) DESC, run_id LIMIT 1)) AS run_id
 )
-SELECT * FROM (
+SELECT run_id, part, name, status, events, issues, traces,
+       coalesce(strftime('%Y-%m-%d %H:%M:%S', generated_at), generated_at) AS generated_at -- UTC
+FROM (
   SELECT e.run_id, 'envelope' AS part, e.source AS name, e.status, e.event_count AS events, e.issue_count AS issues,
          (SELECT count(DISTINCT trace_id) FROM envelope_traces t WHERE t.envelope_id = e.id) AS traces, e.generated_at
   FROM envelopes e JOIN chosen USING (run_id)
@@ -18,5 +20,5 @@ SELECT * FROM (
          e.generated_at
   FROM envelope_domains d JOIN envelopes e ON e.id = d.envelope_id JOIN chosen USING (run_id)
   WHERE NOT d.is_case
-)
-ORDER BY generated_at, part = 'domain', part = 'case', name;
+) p
+ORDER BY julianday(p.generated_at), part = 'domain', part = 'case', name;

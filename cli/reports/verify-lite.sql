@@ -27,7 +27,8 @@ failing AS (
   FROM dated JOIN (SELECT envelope_id, step FROM verify_steps WHERE status IN ('failure', 'failed')) s ON s.envelope_id = dated.id
   WHERE age = 1 GROUP BY commit_sha
 )
-SELECT commit_sha, latest, trace_status, trace_issues, lint_issues, mutation_score, failing_steps
+SELECT commit_sha, coalesce(strftime('%Y-%m-%d %H:%M', latest), latest) AS latest, -- UTC
+       trace_status, trace_issues, lint_issues, mutation_score, failing_steps
 FROM commits LEFT JOIN trace USING (commit_sha) LEFT JOIN lint USING (commit_sha)
      LEFT JOIN mutation USING (commit_sha) LEFT JOIN failing USING (commit_sha)
 ORDER BY day DESC, commit_sha;
