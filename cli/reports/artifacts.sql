@@ -11,7 +11,7 @@ SELECT t.trace_id, e.run_id, e.id AS envelope, a.role, a.path,
        a.document_id AS document, a.checksum,
        (SELECT group_concat(l.url, ' ') FROM tempo_links l WHERE l.envelope_id = e.id AND l.trace_id = t.trace_id) AS tempo_links
 FROM (SELECT DISTINCT envelope_id, trace_id FROM envelope_traces
-      WHERE :trace IS NULL OR trace_id = CAST(:trace AS TEXT) COLLATE NOCASE) t
+      WHERE :trace IS NULL OR trace_id COLLATE NOCASE IN (CAST(:trace AS TEXT), '0000000000000000' || :trace)) t
 JOIN envelopes e ON e.id = t.envelope_id
 LEFT JOIN envelope_artifacts a ON a.envelope_id = e.id
 ORDER BY julianday(e.generated_at) DESC, e.id, t.trace_id, a.path;
