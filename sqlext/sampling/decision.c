@@ -132,10 +132,10 @@ bool tk_sampling_parse(struct tk_text text, double *number_out) {
          isfinite(*number_out);
 }
 
-bool tk_sampling_number(const struct tk_value *value, double *number_out) {
+/* A truth value is no number: a rate of `true` is not 1. */
+static bool number_of(const struct tk_value *value, double *number_out) {
   switch ((enum tk_value_type)value->type) {
     case TK_VALUE_INT:
-    case TK_VALUE_BOOL:
       *number_out = (double)value->as.integer;
       return true;
     case TK_VALUE_DOUBLE:
@@ -144,6 +144,7 @@ bool tk_sampling_number(const struct tk_value *value, double *number_out) {
     case TK_VALUE_STRING:
       return tk_sampling_parse((struct tk_text){value->as.text, value->size}, number_out);
     case TK_VALUE_EMPTY:
+    case TK_VALUE_BOOL:
     case TK_VALUE_ARRAY:
     case TK_VALUE_KVLIST:
     case TK_VALUE_BYTES:
@@ -160,12 +161,14 @@ struct tk_text tk_sampling_text(const struct tk_decision_input *input, enum tk_s
 
 bool tk_sampling_key_number(const struct tk_decision_input *input, enum tk_sampling_key key,
                             double *number_out) {
-  return tk_has_key(input, key) && tk_sampling_number(&input->values[key], number_out);
+  return tk_has_key(input, key) && number_of(&input->values[key], number_out);
 }
 
 int tk_sampling_truth(const struct tk_decision_input *input, enum tk_sampling_key key) {
   double number;
+  const struct tk_value *value = &input->values[key];
   const struct tk_text text = tk_sampling_text(input, key);
+  if (tk_has_key(input, key) && value->type == TK_VALUE_BOOL) return value->as.integer != 0;
   if (text.data && (tk_text_is(text, "true") || tk_text_is(text, "True"))) return 1;
   if (text.data && (tk_text_is(text, "false") || tk_text_is(text, "False"))) return 0;
   if (!tk_sampling_key_number(input, key, &number)) return -1;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sqlext/consistent_sampling.h"
+#include "sqlext/sampling/consistent_sampling.h"
 #include "tracekeep/arena.h"
 #include "tracekeep/span.h"
 #include "tracekeep/status.h"
@@ -188,8 +188,5 @@ bool tk_decision_uses_residual(uint32_t sources);
 const char *tk_decision_source_name(enum tk_decision_source source);
 const char *tk_decision_stage_name(enum tk_decision_stage stage);
 const char *tk_verdict_name(enum tk_verdict verdict);
-
-/** A number, whatever its type: texts are read; false for anything else, NaN and infinities. */
-bool tk_sampling_number(const struct tk_value *value, double *number_out);
 
 #endif

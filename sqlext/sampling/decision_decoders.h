@@ -29,7 +29,8 @@ static inline bool tk_text_is(struct tk_text text, const char *literal) {
 }
 /** The text of a STRING value; data NULL for others, and where there is none. */
 struct tk_text tk_sampling_text(const struct tk_decision_input *input, enum tk_sampling_key key);
-/** The number of a key; false: not there, or not one. */
+/** The number of a key, where a text that is one counts; false: not there, not one, or not finite.
+ */
 bool tk_sampling_key_number(const struct tk_decision_input *input, enum tk_sampling_key key,
                             double *number_out);
 /** 1 or 0 of a BOOL, a number that is one of these, or the texts true and false; -1. */

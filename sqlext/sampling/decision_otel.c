@@ -2,6 +2,7 @@
  * Decoders of what OpenTelemetry and its collector write: tracestate, flags, the policies of
  * tail_sampling, and attributes of old proposals. */
 #include "sqlext/sampling/decision_decoders.h"
+#include "sqlext/sampling/sampler_math.h"
 #include "store/sqlite_api.h"
 
 /* Whether R was made by the collector's probabilistic_sampler in mode hash_seed, which writes a
@@ -27,12 +28,12 @@ static void decode_threshold(const struct tk_decision_input *input,
   }
   if (!member->th.is_valid) return;
   decision->threshold = (int64_t)member->th.value;
-  decision->probability = tk_ot_probability(member->th.value);
+  decision->probability = tk_threshold_probability(member->th.value);
   if (!has_randomness) return;
   decision->verdict = TK_VERDICT_KEEP;
   decision->consistent = decision->randomness >= decision->threshold;
   if (!decision->consistent) return; /* the count is not known then */
-  decision->adjusted_count = tk_ot_count(member->th.value);
+  decision->adjusted_count = tk_threshold_count(member->th.value);
   decision->rank = TK_RANK_THRESHOLD;
 }
 
@@ -149,12 +150,12 @@ void tk_decode_log_sampling(const struct tk_decision_input *input, struct tk_dec
   if (rv.data && tk_ot_read_randomness(rv, &randomness)) decision->randomness = (int64_t)randomness;
   if (th.data && tk_ot_read_threshold(th, &threshold)) {
     decision->threshold = (int64_t)threshold;
-    decision->probability = tk_ot_probability(threshold);
+    decision->probability = tk_threshold_probability(threshold);
     decision->verdict = TK_VERDICT_KEEP;
     if (decision->randomness >= 0) {
       decision->consistent = decision->randomness >= decision->threshold;
     }
-    if (decision->consistent != 0) decision->adjusted_count = tk_ot_count(threshold);
+    if (decision->consistent != 0) decision->adjusted_count = tk_threshold_count(threshold);
   }
   tk_decision_set_raw(list, decision, input, TK_KEY_BIT(THRESHOLD) | TK_KEY_BIT(RANDOMNESS));
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sqlext/sampling/decision_decoders.h"
+#include "sqlext/sampling/sampler_math.h"
 #include "sqlext/time_text.h"
 #include "sqlext/vtab_support.h"
 #include "store/document.h"
@@ -195,8 +196,8 @@ static void finish_numbers(struct line_reader *line) {
   }
   if (line->threshold.data && tk_ot_read_threshold(line->threshold, &value)) {
     decision->threshold = (int64_t)value;
-    decision->probability = tk_ot_probability(value);
-    decision->adjusted_count = tk_ot_count(value);
+    decision->probability = tk_threshold_probability(value);
+    decision->adjusted_count = tk_threshold_count(value);
     if (decision->randomness >= 0) {
       decision->consistent =
           (decision->randomness >= decision->threshold) == (decision->verdict != TK_VERDICT_DROP);

@@ -1,4 +1,5 @@
-/* What policy_program.c makes of a configuration and policy_decide.c decides by. */
+/* What policy_program.c makes of a configuration and policy_decide.c, policy_tail.c and
+ * policy_spans.c decide by. */
 #ifndef TK_SQLEXT_SAMPLING_POLICY_COMPILED_H
 #define TK_SQLEXT_SAMPLING_POLICY_COMPILED_H
 
@@ -64,7 +65,8 @@ static inline bool tk_leaf_errs(const struct tk_replay_facts *facts, uint32_t le
   return facts->errors[leaf / 64] >> (leaf % 64) & 1;
 }
 
-/** The decision of a tail_sampling, and of samplers that decide once for a trace. */
+/** The decision of a tail_sampling, of samplers that decide once for a trace, and of a
+ * probabilistic_sampler. */
 enum tk_status tk_decide_tail(struct tk_program *program, const struct tk_sampling_policy *tail,
                               const struct tk_replay_facts *facts, bool wants_probability,
                               struct tk_replay_decision *decision_out);
@@ -72,6 +74,15 @@ enum tk_status tk_decide_head(struct tk_program *program, const struct tk_sampli
                               const struct tk_replay_facts *facts,
                               struct tk_replay_decision *decision_out, struct tk_error *error);
 
+void tk_decide_spans(const struct tk_program *program, const struct tk_sampling_policy *policy,
+                     const struct tk_replay_facts *facts, struct tk_replay_decision *decision_out);
+
+/** With which probability a tail_sampling keeps a trace like this; negative: unknown. */
+double tk_tail_probability(struct tk_program *program, const struct tk_sampling_policy *tail,
+                           const struct tk_replay_facts *facts);
+
 bool tk_limiter_take(struct tk_limiter *limiter, int64_t now, int64_t count);
+/** What was let through in the second of `now`; 0 again when it is another. */
+int64_t *tk_second_used(struct tk_second *second, int64_t now);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlext/consistent_sampling.h"
+#include "sqlext/sampling/consistent_sampling.h"
 #include "sqlext/sampling/hash_functions.h"
 #include "sqlext/sampling/policy_compiled.h"
 #include "sqlext/sampling/policy_ottl.h"

@@ -22,6 +22,7 @@ struct tk_replay_attribute {
 
 /** What is remembered of the values that a leaf has met. */
 struct tk_replay_memo {
+  struct tk_text key;
   struct tk_replay_attribute attribute; /**< STRING, NUMERIC, BOOLEAN */
   uint8_t **by_code;    /**< for each part: 0 not asked yet, 1 no, 2 yes; NULL without dictionary */
   uint8_t *by_resource; /**< likewise, by index into tk_segment.resources */
@@ -65,7 +66,7 @@ enum tk_status tk_replay_ask_rows(struct tk_replay_segment *segment,
 enum tk_status tk_replay_ask_root(struct tk_replay_segment *segment, uint32_t granule, uint32_t row,
                                   struct tk_replay_facts *facts, struct tk_error *error);
 
-/* ---- for replay_bytes.c ---- */
+/* ---- for replay_fields.c and replay_bytes.c ---- */
 
 /** A per-row column for the granule; NULL: all default. */
 enum tk_status tk_replay_column(struct tk_replay_segment *segment, enum tk_column_number number,
@@ -77,9 +78,34 @@ enum tk_status tk_replay_prepare_part(struct tk_replay_segment *segment,
                                       struct tk_replay_part *part, uint32_t granule,
                                       struct tk_error *error);
 
+/** The same of all columns of an attribute. */
+enum tk_status tk_replay_prepare_attribute(struct tk_replay_segment *segment,
+                                           struct tk_replay_attribute *attribute, uint32_t granule,
+                                           struct tk_error *error);
+/** The resource, the scope of a row. */
+enum tk_status tk_replay_resource_of(struct tk_replay_segment *segment, uint32_t granule,
+                                     uint32_t row, const struct tk_stored_resource **resource_out,
+                                     struct tk_error *error);
+enum tk_status tk_replay_scope_of(struct tk_replay_segment *segment, uint32_t granule, uint32_t row,
+                                  const struct tk_stored_scope **scope_out, struct tk_error *error);
+/** NULL: there is none of that key. */
+const struct tk_value *tk_replay_find_value(const struct tk_attributes *attributes,
+                                            struct tk_text key);
+
 static inline int64_t tk_replay_int(const struct tk_column *column, uint32_t row) {
   return column ? tk_ints_at(column->ints, row) : 0;
 }
+
+/** A row whose fields an expression asks for. */
+struct tk_replay_row {
+  struct tk_expression_row base;
+  struct tk_replay_segment *segment;
+  uint32_t granule, row;
+  uint32_t event, first_event; /* of events; UINT32_MAX: a span is asked */
+};
+/** Of a span; for an event set `event` and `first_event` afterwards. */
+struct tk_replay_row tk_replay_row_of(struct tk_replay_segment *segment, uint32_t granule,
+                                      uint32_t row);
 
 /** Estimated size of the rows as OTLP protobuf; resources and scopes are the caller's to add, once
  * for each pair. */

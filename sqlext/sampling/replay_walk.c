@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlext/consistent_sampling.h"
+#include "sqlext/sampling/consistent_sampling.h"
 
 /* ---- segments ---- */
 

@@ -17,6 +17,10 @@ double tk_threshold_probability(uint64_t threshold) {
   return (double)(TK_THRESHOLD_RANGE - threshold) / (double)TK_THRESHOLD_RANGE;
 }
 
+double tk_threshold_count(uint64_t threshold) {
+  return (double)TK_THRESHOLD_RANGE / (double)(TK_THRESHOLD_RANGE - threshold);
+}
+
 /* How many leading digits a probability has that say nothing: zeros, or (of 1 - p) `f`s. */
 static int idle_digits(double probability) {
   int exponent;

@@ -17,6 +17,8 @@
 
 /** 2^56 - T, in 2^-56. */
 double tk_threshold_probability(uint64_t threshold);
+/** How many one stands for that was kept; of a threshold below TK_THRESHOLD_NEVER. */
+double tk_threshold_count(uint64_t threshold);
 /** T of a probability, rounded to `precision` hexadecimal digits behind the leading zeros or `f`s
  * (0: exact). Probabilities below 2^-56 count as 2^-56, above 1 as 1; 0 and NaN never keep. */
 uint64_t tk_threshold_of_probability(double probability, int precision);

@@ -139,7 +139,7 @@ static void read_stated(const struct tk_decision_list *list, struct trace_sample
       if (decision->consistent == 0) return; /* an issue of its own */
       trace->stated = STATED_THRESHOLD;
       trace->number = (double)((uint64_t)decision->randomness - threshold) /
-                      (double)(TK_SAMPLING_RANGE - threshold);
+                      (double)(TK_THRESHOLD_RANGE - threshold);
       return;
     }
     const bool is_ratio = decision->rank == TK_RANK_DATADOG || decision->rank == TK_RANK_JAEGER ||
@@ -317,7 +317,7 @@ static double score_of(enum score kind, const uint8_t id[16]) {
   if (kind == SCORE_JAEGER) return (double)(low & INT64_MAX) / 0x1p63;
   if (kind == SCORE_DATADOG) return (double)tk_knuth_hash(low) / 0x1p64;
   if (kind != SCORE_CONSISTENT) return tk_sdk_score(sdks[kind], id);
-  return 1 - (double)(tk_trace_randomness(id) + 1) / (double)TK_SAMPLING_RANGE;
+  return 1 - (double)(tk_trace_randomness(id) + 1) / (double)TK_THRESHOLD_RANGE;
 }
 
 /* A sampler that explains which ids are there. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sqlext/sampling/decision_rows.h"
+#include "sqlext/sampling/sampler_math.h"
 #include "sqlext/sampling/weight_records.h"
 #include "sqlext/table_support.h"
 #include "sqlext/vtab_support.h"
@@ -253,7 +254,8 @@ static bool read_state_alone(struct tk_weights *weights, const struct tk_decisio
   const uint64_t randomness =
       note->has_randomness ? note->randomness : tk_trace_randomness(input->trace_id);
   if (randomness < note->threshold) return false; /* elastic's member may know */
-  *own = (struct candidate){TK_RANK_THRESHOLD, TK_SOURCE_TRACE_STATE, tk_ot_count(note->threshold)};
+  *own = (struct candidate){TK_RANK_THRESHOLD, TK_SOURCE_TRACE_STATE,
+                            tk_threshold_count(note->threshold)};
   return true;
 }
 

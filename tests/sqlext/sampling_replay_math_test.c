@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "sqlext/consistent_sampling.h"
+#include "sqlext/sampling/consistent_sampling.h"
 #include "sqlext/sampling/hash_functions.h"
 #include "sqlext/sampling/sampler_math.h"
 #include "sqlext/text_forms.h"

@@ -8,30 +8,13 @@
  *
  * `p` says that the probability was 2^-p (63: zero), and the span was kept if p <= r. It has
  * nothing to do with `th`. */
-#ifndef TK_SQLEXT_CONSISTENT_SAMPLING_H
-#define TK_SQLEXT_CONSISTENT_SAMPLING_H
+#ifndef TK_SQLEXT_SAMPLING_CONSISTENT_SAMPLING_H
+#define TK_SQLEXT_SAMPLING_CONSISTENT_SAMPLING_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "tracekeep/span.h"
-
-#define TK_SAMPLING_RANGE ((uint64_t)1 << 56)
-
-struct tk_consistent_sampling {
-  uint64_t threshold;  /* 56 bits */
-  uint64_t randomness; /* 56 bits */
-};
-
-/** False: the tracestate has no threshold, or a malformed one; nothing is known then. */
-bool tk_consistent_sampling_read(struct tk_text trace_state, const uint8_t trace_id[16],
-                                 struct tk_consistent_sampling *out);
-
-/** How many spans a kept one stands for; false when that is not known: no threshold, or one that
- * would have rejected the span (R < T). Never silently 1. */
-bool tk_adjusted_count(struct tk_text trace_state, const uint8_t trace_id[16], double *count_out);
-
-/* ---- the parts ---- */
 
 /** A field of the `ot` member. */
 struct tk_ot_field {
@@ -64,12 +47,5 @@ bool tk_ot_read_threshold(struct tk_text digits, uint64_t *threshold_out);
 bool tk_ot_read_randomness(struct tk_text digits, uint64_t *randomness_out);
 /** The last 56 bits. */
 uint64_t tk_trace_randomness(const uint8_t trace_id[16]);
-
-static inline double tk_ot_probability(uint64_t threshold) {
-  return (double)(TK_SAMPLING_RANGE - threshold) / (double)TK_SAMPLING_RANGE;
-}
-static inline double tk_ot_count(uint64_t threshold) {
-  return (double)TK_SAMPLING_RANGE / (double)(TK_SAMPLING_RANGE - threshold);
-}
 
 #endif

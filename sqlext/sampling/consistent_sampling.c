@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Reads members of a W3C tracestate list: members are separated by commas, the fields of the `ot`
  * member by semicolons. */
-#include "sqlext/consistent_sampling.h"
+#include "sqlext/sampling/consistent_sampling.h"
 
 #include <string.h>
 
@@ -130,22 +130,4 @@ bool tk_ot_member_read(struct tk_text trace_state, struct tk_ot_member *out) {
   const struct tk_text member = tk_trace_state_member(trace_state, "ot");
   tk_ot_value_read(member, out);
   return member.data != NULL;
-}
-
-bool tk_consistent_sampling_read(struct tk_text trace_state, const uint8_t trace_id[16],
-                                 struct tk_consistent_sampling *out) {
-  struct tk_ot_member member;
-  if (!tk_ot_member_read(trace_state, &member) || !member.th.is_valid) return false;
-  if (member.rv.is_there && !member.rv.is_valid) return false;
-  out->threshold = member.th.value;
-  out->randomness = member.rv.is_there ? member.rv.value : tk_trace_randomness(trace_id);
-  return true;
-}
-
-bool tk_adjusted_count(struct tk_text trace_state, const uint8_t trace_id[16], double *count_out) {
-  struct tk_consistent_sampling sampling;
-  if (!tk_consistent_sampling_read(trace_state, trace_id, &sampling)) return false;
-  if (sampling.randomness < sampling.threshold) return false;
-  *count_out = tk_ot_count(sampling.threshold);
-  return true;
 }
