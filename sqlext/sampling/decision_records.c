@@ -180,6 +180,8 @@ static void finish_ids(struct line_reader *line) {
     record->trace_text = normal_id(line, line->trace_id, 32);
     tk_trace_id_parse(line->trace_id, record->trace_id);
     record->has_trace_id = true;
+  } else {
+    record->decision.verdict = TK_VERDICT_UNKNOWN; /* a decision about nothing */
   }
   if (line->span_id.data && line->span_id.size > 0) {
     record->span_text =

@@ -26,8 +26,10 @@ MECHANISMS = ["default", "agent_rate", "remote_auto", "local_rule", "manual", "a
 # ---- values ----
 
 def number(value):
-    """As a finite float, or None."""
-    if isinstance(value, (bool, int)):
+    """As a finite float, or None. A truth value is no number."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
         return float(value)
     if isinstance(value, str):
         value = value.strip(" \t")
@@ -36,6 +38,8 @@ def number(value):
 
 
 def truth(value):
+    if isinstance(value, bool):
+        return value
     if value in ("true", "True"):
         return True
     if value in ("false", "False"):

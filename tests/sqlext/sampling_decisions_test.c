@@ -285,8 +285,8 @@ static void a_dry_run_is_no_weight(void) {
 static void sample_rates_are_whole_numbers_from_1_on(void) {
   const struct tk_value good[] = {value_int(5), value_double(5), value_text(text("5"))};
   const struct tk_value bad[] = {
-      value_int(0), value_int(-3), value_double(2.5), value_double(NAN), value_text(text("five")),
-      value_empty()};
+      value_int(0),  value_int(-3), value_double(2.5), value_double(NAN), value_text(text("five")),
+      value_bool(1), value_empty()};
   struct tk_decision_input input;
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
     begin(&input);
@@ -382,6 +382,9 @@ static void records_that_say_it_wrongly_are_unknown(void) {
   CHECK(record.decision.verdict == TK_VERDICT_UNKNOWN && record.decision.stage == TK_STAGE_NONE);
   CHECK(isnan(record.decision.probability) && record.decision.threshold == -1);
   CHECK(record.decision.raw.size > 50);
+  CHECK(read_line("{\"type\":\"sampling_decision\",\"decision\":\"keep\",\"probability\":0.5}",
+                  &record));
+  CHECK(record.decision.verdict == TK_VERDICT_UNKNOWN && isnan(record.decision.adjusted_count));
   CHECK(!read_line("{\"type\":\"other\",\"traceId\":\"ab\"}", &record));
   CHECK(!read_line("{\"type\":\"sampling_decision\"", &record));
   CHECK(!read_line("", &record));
