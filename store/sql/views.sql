@@ -310,31 +310,40 @@ CREATE VIEW trace_bundles AS
          b.trace_count, b.redacted_fields, b.sample_rate, b.max_events
   FROM tk_trace_bundle b JOIN tk_document d ON d.id = b.document_id;
 
--- Every kind of issue as one relation. Each arm names its `source`, so that a query which asks for one
--- does not run the others. An issue that was stored and also follows from the stored events of its
--- run is one row: the recomputed one, which knows the events and so the traces. So is one that
+-- Every kind of issue as one relation. An issue that was stored and also follows from the stored events
+-- of its run is one row: the recomputed one, which knows the events and so the traces. So is one that
 -- follows from several files of the run: its spans, and the events that were converted from them.
+--
+-- Each arm names its `source`, so that a query which asks for one does not run the others. A column
+-- has the same affinity in all arms, or SQLite would not take the arms apart, and a trace or run that
+-- comes from a subquery or a join would be looked for among all issues there are.
 DROP VIEW IF EXISTS validation_issues;
 CREATE VIEW validation_issues AS
-  SELECT 'ingest' AS source, 'ingest' AS stage, type, severity, message, trace_id, span_id,
-         NULL AS service, NULL AS run_id, NULL AS envelope_id, NULL AS domain, NULL AS key,
-         NULL AS ordinal, path, line, offset, NULL AS context, first_seen, raw
+  SELECT CAST('ingest' AS TEXT) AS source, CAST('ingest' AS TEXT) AS stage, type, CAST(severity AS TEXT) AS severity,
+         message, CAST(trace_id AS TEXT) AS trace_id, CAST(span_id AS TEXT) AS span_id, CAST(NULL AS TEXT) AS service,
+         CAST(NULL AS TEXT) AS run_id, CAST(NULL AS INTEGER) AS envelope_id, CAST(NULL AS TEXT) AS domain,
+         CAST(NULL AS TEXT) AS key, CAST(NULL AS INTEGER) AS ordinal, path, line, offset,
+         CAST(NULL AS TEXT) AS context, CAST(first_seen AS TEXT) AS first_seen, raw
   FROM ingest_issues
   UNION ALL
-  SELECT 'trace quality', stage, type, severity, message, trace_id, span_id, service,
-         NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, context, NULL, NULL
+  SELECT CAST('trace quality' AS TEXT), stage, type, severity, message, trace_id, span_id, service,
+         CAST(NULL AS TEXT), CAST(NULL AS INTEGER), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS INTEGER),
+         CAST(NULL AS TEXT), CAST(NULL AS INTEGER), CAST(NULL AS INTEGER), context, CAST(NULL AS TEXT), CAST(NULL AS BLOB)
   FROM quality_issues
   UNION ALL
-  SELECT 'sampling', stage, type, severity, message, trace_id, span_id, service,
-         NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, context, NULL, NULL
+  SELECT CAST('sampling' AS TEXT), stage, type, severity, message, trace_id, span_id, service,
+         CAST(NULL AS TEXT), CAST(NULL AS INTEGER), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS INTEGER),
+         CAST(NULL AS TEXT), CAST(NULL AS INTEGER), CAST(NULL AS INTEGER), context, CAST(NULL AS TEXT), CAST(NULL AS BLOB)
   FROM sampling_issues
   UNION ALL
-  SELECT CASE k.domain WHEN 'observability' THEN 'conformance' ELSE k.domain END, 'recomputed',
-         k.type, iif(k.severity = 'warning', 'warn', k.severity), k.message, k.trace_id, NULL, NULL, k.run_id,
-         (SELECT max(e.id) FROM tk_envelope e WHERE e.run_id = k.run_id), k.domain, k.key, k.ordinal,
-         d.path, NULL, NULL, iif(k.trace_ids IS NULL, NULL, json_object('trace_ids', json(k.trace_ids))),
-         coalesce((SELECT min(e.generated_at) FROM tk_envelope e WHERE e.run_id = k.run_id), d.ingested_at),
-         NULL
+  SELECT CAST(CASE k.domain WHEN 'observability' THEN 'conformance' ELSE k.domain END AS TEXT), CAST('recomputed' AS TEXT),
+         k.type, CAST(iif(k.severity = 'warning', 'warn', k.severity) AS TEXT), k.message, k.trace_id,
+         CAST(NULL AS TEXT), CAST(NULL AS TEXT), k.run_id,
+         CAST((SELECT max(e.id) FROM tk_envelope e WHERE e.run_id = k.run_id) AS INTEGER), k.domain, k.key, k.ordinal,
+         d.path, CAST(NULL AS INTEGER), CAST(NULL AS INTEGER),
+         CAST(iif(k.trace_ids IS NULL, NULL, json_object('trace_ids', json(k.trace_ids))) AS TEXT),
+         CAST(coalesce((SELECT min(e.generated_at) FROM tk_envelope e WHERE e.run_id = k.run_id), d.ingested_at) AS TEXT),
+         CAST(NULL AS BLOB)
   FROM (SELECT *, row_number() OVER (PARTITION BY run_id, domain, key, type, message,
                                                   iif(domain = 'kvonce', NULL, ordinal)
                                      ORDER BY trace_id IS NULL, document_id) AS occurrence
@@ -342,10 +351,11 @@ CREATE VIEW validation_issues AS
        JOIN tk_document d ON d.id = k.document_id
   WHERE k.occurrence = 1
   UNION ALL
-  SELECT i.source, i.stage, i.type, CASE i.severity WHEN 'warning' THEN 'warn' WHEN 'minor' THEN 'warn'
-                         WHEN 'major' THEN 'error' WHEN 'critical' THEN 'error' ELSE i.severity END,
-         i.message,
-         i.trace_id, i.span_id, NULL, i.run_id, i.envelope_id, i.domain, i.key, i.ordinal, i.path, NULL, NULL, i.context, i.first_seen, NULL
+  SELECT i.source, i.stage, i.type,
+         CAST(CASE i.severity WHEN 'warning' THEN 'warn' WHEN 'minor' THEN 'warn'
+                              WHEN 'major' THEN 'error' WHEN 'critical' THEN 'error' ELSE i.severity END AS TEXT),
+         i.message, i.trace_id, i.span_id, CAST(NULL AS TEXT), i.run_id, i.envelope_id, CAST(i.domain AS TEXT), i.key,
+         i.ordinal, i.path, CAST(NULL AS INTEGER), CAST(NULL AS INTEGER), i.context, CAST(i.first_seen AS TEXT), CAST(NULL AS BLOB)
   FROM document_issues i
   WHERE NOT EXISTS (SELECT 1 FROM kvonce_issues k
                     WHERE k.run_id = i.run_id AND k.key IS i.key AND k.type = i.type

@@ -141,6 +141,16 @@ def traces_are_found_however_their_ids_are_written(folder):
         assert [row['path'] for row in report(store, 'artifacts', f'trace={trace}')] == ['kvonce-events.ndjson'], trace
 
 
+def a_trace_of_a_subquery_or_a_join_reaches_every_kind_of_issue(folder):
+    store = folder / 's.db'
+    Run('ingest', '-q', store, write(folder / 'report-envelope.json', envelope('R', '2026-01-01T00:00:00Z', conformance(0))))
+    for condition in ("FROM validation_issues v WHERE trace_id = (SELECT 'trace-0')", "FROM (SELECT 'trace-0' AS id) t JOIN validation_issues v ON v.trace_id = t.id"):
+        plan = [row[3] for row in query(store, f'EXPLAIN QUERY PLAN SELECT v.* {condition}')]
+        for table in ('quality_issues', 'sampling_issues'):
+            scans = [step for step in plan if f'SCAN {table} VIRTUAL TABLE INDEX' in step]
+            assert scans and 'INDEX 0:' not in scans[0] and 'INDEX 2:' not in scans[0], f'{condition}: {scans}'
+
+
 run_tests([runs_that_leave_the_same_bytes_each_have_them, cases_of_one_run_are_counted_once, the_last_attempt_counts_whatever_its_time_looks_like,
            a_count_that_the_events_contradict_is_said, stores_that_cannot_be_written_and_stores_beside_others_answer,
-           traces_are_found_however_their_ids_are_written])
+           traces_are_found_however_their_ids_are_written, a_trace_of_a_subquery_or_a_join_reaches_every_kind_of_issue])
