@@ -72,9 +72,11 @@ static void reject(struct reading *reading, struct tk_text text,
     return;
   }
   list_keys(text, keys, sizeof keys);
+  const char *found = text.size == 0 || text.data[0] != '{' ? "another value"
+                      : keys[0]                             ? "an object with the keys "
+                                                            : "an object without keys";
   tk_builder_issue(builder, TK_RULE_RECORD_UNKNOWN, text, "%s, found %s%s; skipped it", expected,
-                   text.size && text.data[0] == '{' ? "an object with the keys " : "another value",
-                   keys);
+                   found, keys);
 }
 
 /* A value within a record is not followed by the padding that parsers need. */
