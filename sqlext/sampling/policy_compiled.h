@@ -1,5 +1,5 @@
-/* What policy_program.c makes of a configuration and policy_decide.c, policy_tail.c and
- * policy_spans.c decide by. */
+/* What policy_program.c (with policy_leaves.c and policy_draws.c) makes of a configuration, and
+ * policy_decide.c, policy_tail.c and policy_spans.c decide by. */
 #ifndef TK_SQLEXT_SAMPLING_POLICY_COMPILED_H
 #define TK_SQLEXT_SAMPLING_POLICY_COMPILED_H
 
@@ -64,6 +64,43 @@ static inline bool tk_leaf_hits(const struct tk_replay_facts *facts, uint32_t le
 static inline bool tk_leaf_errs(const struct tk_replay_facts *facts, uint32_t leaf) {
   return facts->errors[leaf / 64] >> (leaf % 64) & 1;
 }
+
+static inline struct tk_compiled_policy *tk_compiled_of(const struct tk_program *program,
+                                                        const struct tk_sampling_policy *policy) {
+  return &program->policies[policy->ordinal];
+}
+
+/* ---- making ---- */
+
+/** The message begins with the place of `policy`, or with `line` if that is not 0. */
+enum tk_status tk_program_refuse(const struct tk_program *program,
+                                 const struct tk_sampling_policy *policy, uint32_t line,
+                                 enum tk_status status, struct tk_error *error, const char *format,
+                                 ...) TK_PRINTF(6, 7);
+
+/** Leaves of a policy by its type: one that depends on nothing else, or on its options. */
+enum tk_status tk_add_simple_leaf(struct tk_program *program,
+                                  const struct tk_sampling_policy *policy, enum tk_leaf_kind kind,
+                                  struct tk_error *error);
+enum tk_status tk_add_rule_leaf(struct tk_program *program, const struct tk_sampling_policy *policy,
+                                struct tk_error *error);
+enum tk_status tk_add_refinery_leaves(struct tk_program *program,
+                                      const struct tk_sampling_policy *policy,
+                                      struct tk_error *error);
+enum tk_status tk_add_string_leaf(struct tk_program *program,
+                                  const struct tk_sampling_policy *policy, struct tk_error *error);
+enum tk_status tk_add_ottl_leaf(struct tk_program *program, const struct tk_sampling_policy *policy,
+                                struct tk_error *error);
+enum tk_status tk_add_xray_leaf(struct tk_program *program, const struct tk_sampling_policy *policy,
+                                struct tk_error *error);
+/** TK_UNSUPPORTED, refused: what Refinery hashes with is not built in. */
+enum tk_status tk_check_sha1(const struct tk_program *program,
+                             const struct tk_sampling_policy *policy, struct tk_error *error);
+
+/** The salts and thresholds of all probabilistic policies. */
+enum tk_status tk_find_draws(struct tk_program *program, struct tk_error *error);
+
+/* ---- deciding ---- */
 
 /** The decision of a tail_sampling, of samplers that decide once for a trace, and of a
  * probabilistic_sampler. */

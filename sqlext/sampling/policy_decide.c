@@ -12,7 +12,7 @@
 /* ---- samplers that decide once for a trace, by its root ---- */
 
 static void keep_if(struct tk_replay_decision *decision, bool keeps, double probability) {
-  decision->verdict = keeps ? TK_VERDICT_KEEP : TK_VERDICT_DROP;
+  decision->verdict = keeps ? TK_REPLAY_KEEP : TK_REPLAY_DROP;
   decision->probability = probability < 0 ? 0 : probability > 1 ? 1 : probability;
 }
 
@@ -32,7 +32,7 @@ static enum tk_status one_in(int64_t rate, const struct tk_replay_facts *facts,
 }
 
 static void unknown(struct tk_replay_decision *decision) {
-  decision->verdict = TK_VERDICT_UNKNOWN;
+  decision->verdict = TK_REPLAY_UNKNOWN;
   decision->probability = -1;
 }
 
@@ -134,7 +134,7 @@ static void decide_jaeger(struct tk_program *program, const struct tk_replay_fac
   if (compiled->limiter.rate == 0) return;
   /* So many a second are kept in any case, and all that are kept count. */
   const bool in_any_case = tk_limiter_take(&compiled->limiter, facts->end, 1);
-  if (in_any_case) decision->verdict = TK_VERDICT_KEEP;
+  if (in_any_case) decision->verdict = TK_REPLAY_KEEP;
   if (probability < 1) decision->probability = -1;
 }
 
@@ -154,7 +154,7 @@ static void decide_xray(struct tk_program *program, const struct tk_replay_facts
     int64_t *used = tk_second_used(&program->policies[rule->ordinal].second, facts->end);
     if (*used < reservoir) {
       ++*used;
-      decision->verdict = TK_VERDICT_KEEP;
+      decision->verdict = TK_REPLAY_KEEP;
     }
     if (rate < 1) decision->probability = -1;
     return;
@@ -210,13 +210,13 @@ enum tk_status tk_decide_head(struct tk_program *program, const struct tk_sampli
       decide_xray(program, facts, decision);
       return TK_OK;
     case TK_SAMPLING_REFINERY_DETERMINISTIC:
-      decision->stage = TK_STAGE_TAIL;
+      decision->stage = TK_REPLAY_TAIL;
       return one_in(sampler->as.refinery_deterministic.rate, facts, decision, error);
     case TK_SAMPLING_REFINERY_RULES:
-      decision->stage = TK_STAGE_TAIL;
+      decision->stage = TK_REPLAY_TAIL;
       return decide_refinery_rules(program, sampler, facts, decision, error);
     default: /* of Refinery: rates that vary with what else came in */
-      decision->stage = TK_STAGE_TAIL;
+      decision->stage = TK_REPLAY_TAIL;
       unknown(decision);
       return TK_OK;
   }
@@ -263,10 +263,10 @@ enum tk_status tk_program_decide(struct tk_program *program, const struct tk_rep
       decision.kept_spans = decision_out->kept_spans;
     }
     *decision_out = decision;
-    if (decision.verdict == TK_VERDICT_KEEP) continue;
+    if (decision.verdict == TK_REPLAY_KEEP) continue;
     if (wants_probability) decision_out->probability = go_on(program, i + 1, facts, probability);
     break;
   }
-  if (decision_out->verdict != TK_VERDICT_KEEP) decision_out->kept_spans = 0;
+  if (decision_out->verdict != TK_REPLAY_KEEP) decision_out->kept_spans = 0;
   return TK_OK;
 }

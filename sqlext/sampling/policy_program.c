@@ -1,41 +1,26 @@
 /* SPDX-License-Identifier: MIT
  * Makes a program of a configuration: which stages there are, which leaves they ask for, how full
  * their limiters are. See policy_program.h. Everything that cannot be replayed is refused here,
- * with the place where it is written. */
+ * and in policy_leaves.c, with the place where it is written. */
 #include "sqlext/sampling/policy_program.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "sqlext/sampling/consistent_sampling.h"
-#include "sqlext/sampling/hash_functions.h"
 #include "sqlext/sampling/policy_compiled.h"
-#include "sqlext/sampling/policy_ottl.h"
-#include "sqlext/sampling/policy_refinery.h"
-#include "sqlext/sampling/policy_rules.h"
 #include "store/sqlite_api.h"
 
-enum {
-  NOT_SINCE = 154, /* the policy `not` */
-  LEAF_LIMIT = 4096,
-  DRAW_LIMIT = 1000 /* probabilistic policies */
-};
+enum { NOT_SINCE = 154 /* the policy `not` */ };
 
 #define MILLION INT64_C(1000000)
 
 /* ---- refusing ---- */
 
-static enum tk_status refuse(const struct tk_program *program,
-                             const struct tk_sampling_policy *policy, uint32_t line,
-                             enum tk_status status, struct tk_error *error, const char *format, ...)
-    TK_PRINTF(6, 7);
-
-static enum tk_status refuse(const struct tk_program *program,
-                             const struct tk_sampling_policy *policy, uint32_t line,
-                             enum tk_status status, struct tk_error *error, const char *format,
-                             ...) {
+enum tk_status tk_program_refuse(const struct tk_program *program,
+                                 const struct tk_sampling_policy *policy, uint32_t line,
+                                 enum tk_status status, struct tk_error *error, const char *format,
+                                 ...) {
   const struct tk_text file = program->config->name;
   char message[400];
   va_list arguments;
@@ -50,220 +35,6 @@ static enum tk_status refuse(const struct tk_program *program,
                  name.data ? name.data : "", name.size > 0 ? "'" : "", message);
 }
 
-/* ---- leaves ---- */
-
-static struct tk_compiled_policy *compiled_of(const struct tk_program *program,
-                                              const struct tk_sampling_policy *policy) {
-  return &program->policies[policy->ordinal];
-}
-
-static enum tk_status add_leaf(struct tk_program *program, const struct tk_sampling_policy *policy,
-                               enum tk_leaf_kind kind, struct tk_leaf **leaf_out,
-                               struct tk_error *error) {
-  struct tk_compiled_policy *compiled = compiled_of(program, policy);
-  if (program->leaf_count == LEAF_LIMIT) {
-    return refuse(program, policy, 0, TK_UNSUPPORTED, error, "more than %d conditions", LEAF_LIMIT);
-  }
-  if (program->leaf_count == program->leaf_capacity) {
-    const uint32_t capacity = program->leaf_capacity ? program->leaf_capacity * 2 : 16;
-    void *larger = sqlite3_realloc64(program->leaves, (uint64_t)capacity * sizeof *program->leaves);
-    if (!larger) return tk_nomem(error);
-    program->leaves = larger;
-    program->leaf_capacity = capacity;
-  }
-  if (compiled->leaf_count++ == 0) compiled->first_leaf = program->leaf_count;
-  *leaf_out = &program->leaves[program->leaf_count++];
-  **leaf_out = (struct tk_leaf){.kind = kind, .policy = policy};
-  program->needs_root |= kind == TK_LEAF_ROOT || kind == TK_LEAF_HAS_ROOT;
-  program->needs_spans_in_order |= kind == TK_LEAF_LATENCY_IN_ORDER;
-  return TK_OK;
-}
-
-static enum tk_status add_simple_leaf(struct tk_program *program,
-                                      const struct tk_sampling_policy *policy,
-                                      enum tk_leaf_kind kind, struct tk_error *error) {
-  struct tk_leaf *leaf;
-  return add_leaf(program, policy, kind, &leaf, error);
-}
-
-static enum tk_status add_string_leaf(struct tk_program *program,
-                                      const struct tk_sampling_policy *policy,
-                                      struct tk_error *error) {
-  const struct tk_sampling_string_attribute *attribute = &policy->as.string_attribute;
-  struct tk_error inner = {{0}};
-  struct tk_leaf *leaf;
-  enum tk_status status = add_leaf(program, policy, TK_LEAF_STRING, &leaf, error);
-  if (status != TK_OK || !attribute->is_regex) return status;
-  leaf->regexes = tk_arena_alloc(&program->pool.arena, attribute->values.count * sizeof(void *));
-  if (!leaf->regexes) return tk_nomem(error);
-  for (uint32_t i = 0; i < attribute->values.count && status == TK_OK; i++) {
-    status =
-        tk_expression_regex(&program->pool, attribute->values.items[i], &leaf->regexes[i], &inner);
-  }
-  if (status == TK_NOMEM) return tk_nomem(error);
-  return status == TK_OK ? TK_OK : refuse(program, policy, 0, status, error, "%s", inner.message);
-}
-
-static enum tk_status parse_conditions(struct tk_program *program,
-                                       const struct tk_sampling_policy *policy,
-                                       const struct tk_sampling_texts *texts,
-                                       enum tk_ottl_context context,
-                                       const struct tk_expression ***list_out,
-                                       struct tk_error *error) {
-  struct tk_error inner = {{0}};
-  const struct tk_expression **list =
-      tk_arena_alloc(&program->pool.arena, texts->count * sizeof *list);
-  if (!list) return tk_nomem(error);
-  for (uint32_t i = 0; i < texts->count; i++) {
-    const enum tk_status status =
-        tk_ottl_parse(texts->items[i], context, &program->pool, &list[i], &inner);
-    if (status == TK_NOMEM) return tk_nomem(error);
-    if (status != TK_OK) {
-      return refuse(program, policy, 0, status, error, "%s condition %u: %s",
-                    context == TK_OTTL_SPAN ? "span" : "spanevent", (unsigned)i + 1, inner.message);
-    }
-  }
-  *list_out = list;
-  return TK_OK;
-}
-
-static enum tk_status add_ottl_leaf(struct tk_program *program,
-                                    const struct tk_sampling_policy *policy,
-                                    struct tk_error *error) {
-  const struct tk_sampling_ottl_condition *ottl = &policy->as.ottl_condition;
-  const struct tk_expression **spans, **events;
-  struct tk_leaf *leaf;
-  enum tk_status status =
-      parse_conditions(program, policy, &ottl->span, TK_OTTL_SPAN, &spans, error);
-  if (status != TK_OK) return status;
-  status =
-      parse_conditions(program, policy, &ottl->span_events, TK_OTTL_SPAN_EVENT, &events, error);
-  if (status != TK_OK) return status;
-  if ((status = add_leaf(program, policy, TK_LEAF_CONDITION, &leaf, error)) != TK_OK) return status;
-  leaf->conditions = spans;
-  leaf->condition_count = ottl->span.count;
-  leaf->event_conditions = events;
-  leaf->event_condition_count = ottl->span_events.count;
-  leaf->errors_count = ottl->error_mode == TK_OTTL_PROPAGATE;
-  return TK_OK;
-}
-
-/* One expression, of any span or of the root. */
-static enum tk_status add_expression_leaf(struct tk_program *program,
-                                          const struct tk_sampling_policy *policy,
-                                          enum tk_leaf_kind kind,
-                                          const struct tk_expression *expression,
-                                          struct tk_error *error) {
-  struct tk_leaf *leaf;
-  const struct tk_expression **list = tk_arena_alloc(&program->pool.arena, sizeof *list);
-  enum tk_status status = add_leaf(program, policy, kind, &leaf, error);
-  if (status != TK_OK) return status;
-  if (!list) return tk_nomem(error);
-  list[0] = expression;
-  leaf->conditions = list;
-  leaf->condition_count = 1;
-  return TK_OK;
-}
-
-/* ---- rules of SDK samplers and of X-Ray ---- */
-
-static enum tk_status add_rule_leaf(struct tk_program *program,
-                                    const struct tk_sampling_policy *policy,
-                                    struct tk_error *error) {
-  const struct tk_expression *all = tk_rule_expression(&program->pool, &policy->as.rule);
-  if (!all) return tk_nomem(error);
-  return add_expression_leaf(program, policy, TK_LEAF_ROOT, all, error);
-}
-
-static enum tk_status add_xray_leaf(struct tk_program *program,
-                                    const struct tk_sampling_policy *policy,
-                                    struct tk_error *error) {
-  const struct tk_sampling_xray *rule = &policy->as.xray;
-  if ((rule->service_type.size > 0 && rule->service_type.data[0] != '*') ||
-      (rule->resource_arn.size > 0 && rule->resource_arn.data[0] != '*')) {
-    return refuse(program, policy, 0, TK_UNSUPPORTED, error,
-                  "rules by ServiceType or ResourceARN are not supported");
-  }
-  const struct tk_expression *all = tk_xray_expression(&program->pool, policy);
-  if (!all) return tk_nomem(error);
-  program->is_stateful |= rule->reservoir_per_second > 0;
-  return add_expression_leaf(program, policy, TK_LEAF_ROOT, all, error);
-}
-
-/* ---- Refinery's rules ---- */
-
-static enum tk_status check_sha1(const struct tk_program *program,
-                                 const struct tk_sampling_policy *policy, struct tk_error *error) {
-  struct tk_error inner = {{0}};
-  uint32_t head;
-  const enum tk_status status = tk_sha1_head("", 0, &head, &inner);
-  return status == TK_OK ? TK_OK : refuse(program, policy, 0, status, error, "%s", inner.message);
-}
-
-static enum tk_status add_has_root_leaf(struct tk_program *program,
-                                        const struct tk_sampling_policy *policy,
-                                        const struct tk_refinery_condition *condition,
-                                        struct tk_error *error) {
-  const struct tk_value *value = condition->values;
-  struct tk_leaf *leaf;
-  const enum tk_status status = add_leaf(program, policy, TK_LEAF_HAS_ROOT, &leaf, error);
-  if (status != TK_OK || condition->value_count == 0) return status;
-  leaf->wants_root = value->type == TK_VALUE_STRING
-                         ? value->size == 4 && memcmp(value->as.text, "true", 4) == 0
-                         : value->as.integer != 0;
-  return TK_OK;
-}
-
-/* Adds a condition: to what a single span must meet, of Scope "span", or as a leaf of its own. */
-static enum tk_status add_refinery_condition(struct tk_program *program,
-                                             const struct tk_sampling_policy *policy,
-                                             const struct tk_refinery_condition *condition,
-                                             struct tk_expression *one_span,
-                                             const struct tk_expression **children,
-                                             struct tk_error *error) {
-  const struct tk_expression *expression = NULL;
-  struct tk_error inner = {{0}};
-  bool of_root = false;
-  if (condition->op == TK_REFINERY_HAS_ROOT_SPAN) {
-    return add_has_root_leaf(program, policy, condition, error);
-  }
-  const enum tk_status status =
-      tk_refinery_compile(condition, &program->pool, &expression, &of_root, &inner);
-  if (status == TK_NOMEM) return tk_nomem(error);
-  if (status != TK_OK) {
-    return refuse(program, policy, condition->line, status, error, "%s", inner.message);
-  }
-  if (policy->as.refinery_rule.by_span && !of_root) {
-    children[one_span->child_count++] = expression;
-    return TK_OK;
-  }
-  return add_expression_leaf(program, policy, of_root ? TK_LEAF_ROOT : TK_LEAF_CONDITION,
-                             expression, error);
-}
-
-static enum tk_status add_refinery_leaves(struct tk_program *program,
-                                          const struct tk_sampling_policy *policy,
-                                          struct tk_error *error) {
-  const struct tk_sampling_refinery_rule *rule = &policy->as.refinery_rule;
-  const struct tk_expression **children;
-  struct tk_expression *one_span =
-      tk_expression_list(&program->pool, TK_NODE_AND, rule->condition_count, &children);
-  enum tk_status status = TK_OK;
-  if (!one_span) return tk_nomem(error);
-  one_span->child_count = 0;
-  for (uint32_t i = 0; i < rule->condition_count && status == TK_OK; i++) {
-    status =
-        add_refinery_condition(program, policy, &rule->conditions[i], one_span, children, error);
-  }
-  if (status == TK_OK && one_span->child_count > 0) {
-    status = add_expression_leaf(program, policy, TK_LEAF_CONDITION, one_span, error);
-  }
-  if (status == TK_OK && !rule->drop && policy->child_count == 0 && rule->rate > 1) {
-    status = check_sha1(program, policy, error);
-  }
-  return status;
-}
-
 /* ---- limiters ---- */
 
 static int64_t millionths(int64_t count) {
@@ -273,7 +44,7 @@ static int64_t millionths(int64_t count) {
 
 static void set_limiter(struct tk_program *program, const struct tk_sampling_policy *policy) {
   const struct tk_sampling_limit *limit = &policy->as.limit;
-  struct tk_limiter *limiter = &compiled_of(program, policy)->limiter;
+  struct tk_limiter *limiter = &tk_compiled_of(program, policy)->limiter;
   limiter->rate = millionths(limit->per_second);
   limiter->burst =
       limit->burst.written && limit->burst.value > 0
@@ -285,7 +56,7 @@ static void set_limiter(struct tk_program *program, const struct tk_sampling_pol
 
 static void set_jaeger_limiter(struct tk_program *program,
                                const struct tk_sampling_policy *policy) {
-  struct tk_limiter *limiter = &compiled_of(program, policy)->limiter;
+  struct tk_limiter *limiter = &tk_compiled_of(program, policy)->limiter;
   const struct tk_sampling_policy *service = policy->parent ? policy->parent : policy;
   if (policy->type == TK_SAMPLING_JAEGER_RATE_LIMITING) {
     limiter->rate = millionths(policy->as.jaeger.traces_per_second);
@@ -319,19 +90,19 @@ static enum tk_status compile_latency(struct tk_program *program,
                                       struct tk_error *error) {
   const bool in_order = program->semantics.minor < TK_LATENCY_EXCLUSIVE_SINCE &&
                         policy->as.latency.upper_threshold_ns != 0;
-  return add_simple_leaf(program, policy, in_order ? TK_LEAF_LATENCY_IN_ORDER : TK_LEAF_LATENCY,
-                         error);
+  return tk_add_simple_leaf(program, policy, in_order ? TK_LEAF_LATENCY_IN_ORDER : TK_LEAF_LATENCY,
+                            error);
 }
 
 static enum tk_status compile_span_stage(struct tk_program *program,
                                          const struct tk_sampling_policy *policy,
                                          struct tk_error *error) {
   const struct tk_sampling_probabilistic_sampler *sampler = &policy->as.probabilistic_sampler;
-  struct tk_compiled_policy *compiled = compiled_of(program, policy);
+  struct tk_compiled_policy *compiled = tk_compiled_of(program, policy);
   const float percentage = (float)sampler->percentage.value;
   if (program->span_stage_count == TK_SPAN_STAGES) {
-    return refuse(program, policy, 0, TK_UNSUPPORTED, error, "more than %d in a pipeline",
-                  TK_SPAN_STAGES);
+    return tk_program_refuse(program, policy, 0, TK_UNSUPPORTED, error,
+                             "more than %d in a pipeline", TK_SPAN_STAGES);
   }
   compiled->span_stage = program->span_stage_count++;
   program->priority = tk_expression_field(&program->pool, TK_FIELD_ATTRIBUTE,
@@ -353,17 +124,19 @@ static enum tk_status compile_remote(struct tk_program *program,
   if (policy->type == TK_SAMPLING_JAEGER_REMOTE && policy->child_count > 0) {
     return compile_children(program, policy, error);
   }
-  return refuse(program, policy, 0, TK_UNSUPPORTED, error,
-                "what a remote sampler answered is not in its configuration: replay the strategies "
-                "themselves");
+  return tk_program_refuse(
+      program, policy, 0, TK_UNSUPPORTED, error,
+      "what a remote sampler answered is not in its configuration: replay the strategies "
+      "themselves");
 }
 
 static enum tk_status compile_tail(struct tk_program *program,
                                    const struct tk_sampling_policy *policy,
                                    struct tk_error *error) {
   if (policy->as.tail.strategy == TK_TAIL_SPAN_INGEST) {
-    return refuse(program, policy, 0, TK_UNSUPPORTED, error,
-                  "sampling_strategy span-ingest decides by batches, which are not stored");
+    return tk_program_refuse(
+        program, policy, 0, TK_UNSUPPORTED, error,
+        "sampling_strategy span-ingest decides by batches, which are not stored");
   }
   return compile_children(program, policy, error);
 }
@@ -371,9 +144,10 @@ static enum tk_status compile_tail(struct tk_program *program,
 static enum tk_status compile_not(struct tk_program *program,
                                   const struct tk_sampling_policy *policy, struct tk_error *error) {
   if (program->semantics.minor >= NOT_SINCE) return compile_children(program, policy, error);
-  return refuse(program, policy, 0, TK_INVALID, error,
-                "the collector has this policy from v0.%d on, and the semantics asked for is v0.%u",
-                NOT_SINCE, (unsigned)program->semantics.minor);
+  return tk_program_refuse(
+      program, policy, 0, TK_INVALID, error,
+      "the collector has this policy from v0.%d on, and the semantics asked for is v0.%u",
+      NOT_SINCE, (unsigned)program->semantics.minor);
 }
 
 static enum tk_status compile_composite(struct tk_program *program,
@@ -402,14 +176,15 @@ static enum tk_status compile_jaeger(struct tk_program *program,
 static enum tk_status compile_refinery_deterministic(struct tk_program *program,
                                                      const struct tk_sampling_policy *policy,
                                                      struct tk_error *error) {
-  return policy->as.refinery_deterministic.rate > 1 ? check_sha1(program, policy, error) : TK_OK;
+  return policy->as.refinery_deterministic.rate > 1 ? tk_check_sha1(program, policy, error) : TK_OK;
 }
 
 static enum tk_status compile_refinery_rules(struct tk_program *program,
                                              const struct tk_sampling_policy *policy,
                                              struct tk_error *error) {
   if (policy->as.refinery_rules.check_nested_fields) {
-    return refuse(program, policy, 0, TK_UNSUPPORTED, error, "CheckNestedFields is not supported");
+    return tk_program_refuse(program, policy, 0, TK_UNSUPPORTED, error,
+                             "CheckNestedFields is not supported");
   }
   return compile_children(program, policy, error);
 }
@@ -417,7 +192,7 @@ static enum tk_status compile_refinery_rules(struct tk_program *program,
 static enum tk_status compile_refinery_rule(struct tk_program *program,
                                             const struct tk_sampling_policy *policy,
                                             struct tk_error *error) {
-  const enum tk_status status = add_refinery_leaves(program, policy, error);
+  const enum tk_status status = tk_add_refinery_leaves(program, policy, error);
   return status == TK_OK ? compile_children(program, policy, error) : status;
 }
 
@@ -425,7 +200,7 @@ static enum tk_status compile_probability(struct tk_program *program,
                                           const struct tk_sampling_policy *policy,
                                           struct tk_error *error) {
   (void)error;
-  compiled_of(program, policy)->threshold =
+  tk_compiled_of(program, policy)->threshold =
       tk_threshold_of_probability(policy->as.ratio.ratio.value, 4);
   return TK_OK;
 }
@@ -433,7 +208,7 @@ static enum tk_status compile_probability(struct tk_program *program,
 static enum tk_status compile_rule(struct tk_program *program,
                                    const struct tk_sampling_policy *policy,
                                    struct tk_error *error) {
-  const enum tk_status status = add_rule_leaf(program, policy, error);
+  const enum tk_status status = tk_add_rule_leaf(program, policy, error);
   return status == TK_OK ? compile_children(program, policy, error) : status;
 }
 
@@ -459,8 +234,8 @@ static enum tk_status compile_policy(struct tk_program *program,
       [TK_SAMPLING_PROBABILISTIC_SAMPLER] = compile_span_stage,
       [TK_SAMPLING_TAIL] = compile_tail,
       [TK_SAMPLING_LATENCY] = compile_latency,
-      [TK_SAMPLING_STRING_ATTRIBUTE] = add_string_leaf,
-      [TK_SAMPLING_OTTL_CONDITION] = add_ottl_leaf,
+      [TK_SAMPLING_STRING_ATTRIBUTE] = tk_add_string_leaf,
+      [TK_SAMPLING_OTTL_CONDITION] = tk_add_ottl_leaf,
       [TK_SAMPLING_RATE_LIMITING] = compile_limit,
       [TK_SAMPLING_BYTES_LIMITING] = compile_limit,
       [TK_SAMPLING_NOT] = compile_not,
@@ -476,7 +251,7 @@ static enum tk_status compile_policy(struct tk_program *program,
       [TK_SAMPLING_XRAY_REMOTE] = compile_remote,
       [TK_SAMPLING_PARENT_BASED] = compile_parent_based,
       [TK_SAMPLING_RULE] = compile_rule,
-      [TK_SAMPLING_XRAY_RULE] = add_xray_leaf};
+      [TK_SAMPLING_XRAY_RULE] = tk_add_xray_leaf};
   static const struct simple_leaf leaves[TK_SAMPLING_TYPE_COUNT] = {
       [TK_SAMPLING_NUMERIC_ATTRIBUTE] = {true, TK_LEAF_NUMERIC},
       [TK_SAMPLING_STATUS_CODE] = {true, TK_LEAF_STATUS},
@@ -485,94 +260,17 @@ static enum tk_status compile_policy(struct tk_program *program,
       [TK_SAMPLING_TRACE_FLAGS] = {true, TK_LEAF_FLAGS},
       [TK_SAMPLING_SPAN_COUNT] = {true, TK_LEAF_SPAN_COUNT}};
   if (leaves[policy->type].is_one) {
-    return add_simple_leaf(program, policy, leaves[policy->type].kind, error);
+    return tk_add_simple_leaf(program, policy, leaves[policy->type].kind, error);
   }
   if (compilers[policy->type]) return compilers[policy->type](program, policy, error);
   return compile_children(program, policy, error);
 }
 
-/* ---- draws ---- */
-
-static double probability_of(const struct tk_sampling_policy *policy) {
-  const double ratio = policy->as.probabilistic.percentage.value / 100;
-  return !(ratio > 0) ? 0 : ratio > 1 ? 1 : ratio;
-}
+/* ---- stages ---- */
 
 static bool same_text(struct tk_text a, struct tk_text b) {
   return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
-
-static void add_level(struct tk_draw *draw, uint64_t threshold, double probability) {
-  uint32_t at = 0;
-  while (at < draw->level_count && draw->levels[at].threshold < threshold) at++;
-  if (at < draw->level_count && draw->levels[at].threshold == threshold) return;
-  memmove(draw->levels + at + 1, draw->levels + at,
-          (draw->level_count - at) * sizeof *draw->levels);
-  draw->levels[at] = (struct tk_level){threshold, probability};
-  draw->level_count++;
-}
-
-static enum tk_status make_memo(struct tk_program *program, struct tk_error *error) {
-  struct tk_probability_memo *memo = &program->draws->memo;
-  struct tk_arena *arena = &program->pool.arena;
-  memo->width = 2 * program->words + 3;
-  memo->keys = tk_arena_alloc(arena, (size_t)TK_MEMO_SLOTS * memo->width * sizeof *memo->keys);
-  memo->key = tk_arena_alloc(arena, memo->width * sizeof *memo->key);
-  memo->values = tk_arena_alloc(arena, TK_MEMO_SLOTS * sizeof *memo->values);
-  if (!memo->keys || !memo->key || !memo->values) return tk_nomem(error);
-  for (int i = 0; i < TK_MEMO_SLOTS; i++) memo->values[i] = -2;
-  return TK_OK;
-}
-
-/* The salts and thresholds of all probabilistic policies. */
-static enum tk_status find_draws(struct tk_program *program, struct tk_error *error) {
-  struct tk_arena *arena = &program->pool.arena;
-  const struct tk_sampling_policy *policy = NULL;
-  uint32_t most = 0;
-  while ((policy = tk_sampling_config_next(program->config, policy)) != NULL) {
-    most += policy->type == TK_SAMPLING_PROBABILISTIC;
-    if (most > DRAW_LIMIT) {
-      return refuse(program, policy, 0, TK_UNSUPPORTED, error, "more than %d of its type",
-                    DRAW_LIMIT);
-    }
-  }
-  struct tk_program_draws *draws = tk_arena_alloc(arena, sizeof *draws);
-  if (!draws) return tk_nomem(error);
-  *draws = (struct tk_program_draws){.items = tk_arena_alloc(arena, most * sizeof *draws->items),
-                                     .cell = tk_arena_alloc(arena, most * sizeof *draws->cell)};
-  if (!draws->items || !draws->cell) return tk_nomem(error);
-  while ((policy = tk_sampling_config_next(program->config, policy)) != NULL) {
-    if (policy->type != TK_SAMPLING_PROBABILISTIC) continue;
-    uint32_t salt = 0;
-    while (salt < draws->count &&
-           !same_text(draws->items[salt].salt, policy->as.probabilistic.hash_salt)) {
-      salt++;
-    }
-    struct tk_draw *draw = &draws->items[salt];
-    if (salt == draws->count) {
-      *draw = (struct tk_draw){.salt = policy->as.probabilistic.hash_salt,
-                               .levels = tk_arena_alloc(arena, most * sizeof *draw->levels)};
-      if (!draw->levels) return tk_nomem(error);
-      draws->count++;
-    }
-    compiled_of(program, policy)->salt = salt;
-    add_level(draw, tk_tail_threshold(policy->as.probabilistic.percentage.value),
-              probability_of(policy));
-  }
-  while ((policy = tk_sampling_config_next(program->config, policy)) != NULL) {
-    if (policy->type != TK_SAMPLING_PROBABILISTIC) continue;
-    struct tk_compiled_policy *compiled = compiled_of(program, policy);
-    const uint64_t threshold = tk_tail_threshold(policy->as.probabilistic.percentage.value);
-    compiled->level = 0;
-    while (draws->items[compiled->salt].levels[compiled->level].threshold != threshold) {
-      compiled->level++;
-    }
-  }
-  program->draws = draws;
-  return make_memo(program, error);
-}
-
-/* ---- stages ---- */
 
 static enum tk_status fail_config(const struct tk_program *program, struct tk_error *error,
                                   const char *format, ...) TK_PRINTF(3, 4);
@@ -677,7 +375,7 @@ enum tk_status tk_program_init(struct tk_program *program, const struct tk_sampl
   }
   program->words = (program->leaf_count + 63) / 64;
   if (program->words == 0) program->words = 1;
-  return status == TK_OK ? find_draws(program, error) : status;
+  return status == TK_OK ? tk_find_draws(program, error) : status;
 }
 
 void tk_program_reset(struct tk_program *program) {

@@ -81,12 +81,12 @@ struct tk_replay_facts {
 
 #define TK_NO_CHOICE UINT32_MAX
 
-enum tk_verdict { TK_VERDICT_KEEP, TK_VERDICT_DROP, TK_VERDICT_UNKNOWN };
-enum tk_stage { TK_STAGE_HEAD, TK_STAGE_COLLECTOR, TK_STAGE_TAIL };
+enum tk_replay_verdict { TK_REPLAY_KEEP, TK_REPLAY_DROP, TK_REPLAY_UNKNOWN };
+enum tk_replay_stage { TK_REPLAY_HEAD, TK_REPLAY_COLLECTOR, TK_REPLAY_TAIL };
 
 struct tk_replay_decision {
-  enum tk_verdict verdict;
-  enum tk_stage stage;
+  enum tk_replay_verdict verdict;
+  enum tk_replay_stage stage;
   const struct tk_sampling_policy *policy;     /**< that decided; NULL: none matched */
   const struct tk_sampling_policy *sub_policy; /**< of a composite */
   double probability;                          /**< of being kept; negative: unknown */

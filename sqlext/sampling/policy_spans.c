@@ -109,9 +109,9 @@ void tk_decide_spans(const struct tk_program *program, const struct tk_sampling_
   const struct tk_compiled_policy *compiled = &program->policies[policy->ordinal];
   const struct tk_span_stage *sum = &facts->stages[compiled->span_stage];
   struct tk_seeded_hash hashed;
-  decision->stage = TK_STAGE_COLLECTOR;
+  decision->stage = TK_REPLAY_COLLECTOR;
   decision->policy = policy;
-  decision->verdict = sum->kept > 0 ? TK_VERDICT_KEEP : TK_VERDICT_DROP;
+  decision->verdict = sum->kept > 0 ? TK_REPLAY_KEEP : TK_REPLAY_DROP;
   decision->kept_spans = sum->kept;
   if (sum->kept == 0) {
     decision->probability = sum->is_asked ? tk_threshold_probability(sum->least) : 0;

@@ -273,18 +273,18 @@ enum tk_status tk_decide_tail(struct tk_program *program, const struct tk_sampli
   struct run run = {.program = program, .facts = facts};
   struct said said = {0};
   ask_policies(&run, tail, &said);
-  decision_out->stage = TK_STAGE_TAIL;
-  decision_out->verdict = TK_VERDICT_DROP;
+  decision_out->stage = TK_REPLAY_TAIL;
+  decision_out->verdict = TK_REPLAY_DROP;
   if (said.drops) {
     decision_out->policy = said.drops;
   } else if (said.refused) {
     decision_out->policy = said.refused;
   } else if (said.sampled) {
-    decision_out->verdict = TK_VERDICT_KEEP;
+    decision_out->verdict = TK_REPLAY_KEEP;
     decision_out->policy = said.sampled;
     decision_out->sub_policy = said.sub_policy;
   } else if (said.inverted && !said.not_sampled) {
-    decision_out->verdict = TK_VERDICT_KEEP;
+    decision_out->verdict = TK_REPLAY_KEEP;
     decision_out->policy = said.inverted;
   }
   decision_out->probability = wants_probability ? tk_tail_probability(program, tail, facts) : -1;

@@ -339,9 +339,9 @@ static void give_policy(sqlite3_context *context, const struct tk_sampling_polic
 static void give_decision(const struct replay_cursor *cursor, sqlite3_context *context,
                           enum column column) {
   static const char *const verdicts[] = {
-      [TK_VERDICT_KEEP] = "keep", [TK_VERDICT_DROP] = "drop", [TK_VERDICT_UNKNOWN] = "unknown"};
+      [TK_REPLAY_KEEP] = "keep", [TK_REPLAY_DROP] = "drop", [TK_REPLAY_UNKNOWN] = "unknown"};
   static const char *const stages[] = {
-      [TK_STAGE_HEAD] = "head", [TK_STAGE_COLLECTOR] = "collector", [TK_STAGE_TAIL] = "tail"};
+      [TK_REPLAY_HEAD] = "head", [TK_REPLAY_COLLECTOR] = "collector", [TK_REPLAY_TAIL] = "tail"};
   const struct tk_replay_decision *decision = &cursor->decision;
   const double probability = decision->probability;
   switch ((int)column) {
@@ -361,7 +361,7 @@ static void give_decision(const struct replay_cursor *cursor, sqlite3_context *c
       if (probability >= 0) sqlite3_result_double(context, probability);
       break;
     case ADJUSTED_COUNT:
-      if (probability > 0 && decision->verdict == TK_VERDICT_KEEP) {
+      if (probability > 0 && decision->verdict == TK_REPLAY_KEEP) {
         sqlite3_result_double(context, 1 / (probability * cursor->head));
       }
       break;
