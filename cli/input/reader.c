@@ -474,6 +474,7 @@ static enum tk_status look_further(struct tk_input *reader, struct tk_error *err
 }
 
 static enum tk_status choose_format(struct tk_input *reader, struct tk_error *error) {
+  static const char sqlite_header[] = "SQLite format 3"; /* and a NUL */
   const char *name = reader->options.format;
   const char *head;
   size_t size;
@@ -481,6 +482,11 @@ static enum tk_status choose_format(struct tk_input *reader, struct tk_error *er
   if (status != TK_OK) return status;
   status = tk_splitter_head(reader->splitter, TK_SOURCE_HEAD_SIZE, &head, &size, error);
   if (status != TK_OK) return status;
+  if (!name && size >= sizeof sqlite_header &&
+      memcmp(head, sqlite_header, sizeof sqlite_header) == 0) {
+    return tk_fail(error, TK_INVALID,
+                   "an SQLite database, and no dump; of a store, `tracekeep export` writes one");
+  }
   reader->head_hash = tk_hash64(head, size);
   reader->head_size = size;
   reader->hash = tk_hash64("", 0);
