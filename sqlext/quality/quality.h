@@ -28,7 +28,7 @@ struct quality_part {
   uint32_t begin, end, granule;
 };
 
-struct quality_tree;   /* trace_rules.c: memory for one trace */
+struct quality_tree;   /* trace_tree.h: memory for one trace */
 struct quality_lookup; /* span_rules.c: what is known of the current segment */
 
 /** Span ids that several traces have, ascending: to be kept while the store is the same, so that
