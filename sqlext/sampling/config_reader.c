@@ -234,12 +234,28 @@ int64_t tk_config_duration(struct tk_config_reader *reader, const struct tk_conf
   return fallback;
 }
 
+/* `${env:NAME}`, `${NAME}`: a collector puts a value there that the file does not tell. */
+static bool has_variable(const struct tk_config_node *node) {
+  const char *at = node->text.data;
+  while ((at = strstr(at, "${")) != NULL) {
+    at += 2;
+    const bool is_name = (*at >= 'A' && *at <= 'Z') || (*at >= 'a' && *at <= 'z') || *at == '_';
+    if (is_name && strchr(at, '}')) return true;
+  }
+  return false;
+}
+
 struct tk_text tk_config_copy(struct tk_config_reader *reader, const struct tk_config_node *node,
                               const char *what) {
   const struct tk_text none = {"", 0};
   if (reader->status != TK_OK) return none;
   if (node->kind != TK_CONFIG_SCALAR || tk_config_is_null(node)) {
     expect_option(reader, node, what, "text");
+    return none;
+  }
+  /* Compared as it stands, it would match nothing, and nobody would know why. */
+  if (reader->config->dialect == TK_DIALECT_COLLECTOR && has_variable(node)) {
+    expect_option(reader, node, what, "text that is known");
     return none;
   }
   char *copy = tk_arena_alloc_bytes(&reader->config->arena, (size_t)node->text.size + 1);

@@ -46,7 +46,7 @@ def connect(path, extension):
 # ---- random configurations ----
 
 WORDS = ["a", "checkout", "yes", "null", "5", "0x10", "~", "", "a: b", "# no comment", "-", "{x}", "[y]", "*z", "&w",
-         "über", "日本", "two\nlines", " leading", "trailing ", "it's", 'say "so"', "tab\there", "${env:X}", "true", "1.5"]
+         "über", "日本", "two\nlines", " leading", "trailing ", "it's", 'say "so"', "tab\there", "${1}", "true", "1.5"]
 
 
 def word(rng):

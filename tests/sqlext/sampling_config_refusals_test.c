@@ -12,6 +12,10 @@ struct refusal {
 
 /* clang-format off */
 static const struct refusal collector[] = {
+    {"tail_sampling:\n"
+     "  policies:\n"
+     "    - {name: a, type: string_attribute, string_attribute: {key: k, values: [x, \"${env:TENANT}\"]}}\n",
+     "bad.conf:3:80: tail_sampling policy 'a': expected values to be text that is known, found '${env:TENANT}': the value of the environment variable has to be put there"},
     {"kind: OpenTelemetryCollector\n"
      "spec:\n"
      "  config: |\n"
