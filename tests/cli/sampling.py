@@ -167,6 +167,35 @@ def a_replay_gives_the_weights_of_what_was_kept(folder):
         assert abs(estimated / true_counts[service] - 1) < 0.15, (service, estimated, true_counts)
 
 
+def a_configuration_is_taken_out_of_what_deploys_it(folder):
+    made = make_store(folder, 50)
+    if not made:
+        return 'built without libyaml'
+    store, plain, _, _ = made
+    body = plain.read_text(encoding='utf-8')
+    indented = ''.join('    ' + line for line in body.splitlines(keepends=True))
+    resource = 'apiVersion: opentelemetry.io/v1beta1\nkind: OpenTelemetryCollector\nspec:\n  mode: x\n  config:'
+    expected = Run('sampling', 'replay', store, '-c', plain, '-f', 'csv').stdout
+    for name, text in (('map.yaml', resource + '\n' + indented), ('text.yaml', resource + ' |\n' + indented),
+                       ('values.yaml', 'mode: daemonset\nconfig:\n' + indented + 'resources: {}\n')):
+        (folder / name).write_text(text, encoding='utf-8')
+        Run('ingest', '-q', store, folder / name)
+        assert Run('sampling', 'replay', store, '-c', folder / name, '-f', 'csv').stdout == expected, name
+        assert query(store, f"SELECT dialect, policy_count FROM sampling_configs WHERE name LIKE '%{name}'") == [['collector', 7]]
+    (folder / 'bad.yaml').write_text(resource + ' |\n' + indented.replace('900', 'long'), encoding='utf-8')
+    assert b'bad.yaml:10: error: column' in Run('ingest', '-q', store, folder / 'bad.yaml', expect=1).stderr
+
+
+def an_estimate_of_one_instant_has_no_rate(folder):
+    span = {'traceId': '4bf92f3577b34da6a3ce929d0e0e4736', 'spanId': '00f067aa0ba902b7', 'name': 'a', 'kind': 2, 'traceState': 'ot=th:8',
+            'startTimeUnixNano': str(BEGIN), 'endTimeUnixNano': str(BEGIN + 5)}
+    (folder / 'one.json').write_text(json.dumps({'resourceSpans': [{'scopeSpans': [{'spans': [span]}]}]}), encoding='utf-8')
+    Run('ingest', '-q', folder / 'one.db', folder / 'one.json')
+    row, = rows_of(Run('report', folder / 'one.db', 'sampling-estimates', '-f', 'csv'))
+    assert (row['requests'], row['per_second']) == ('2.0', ''), row
+
+
 if __name__ == '__main__':
-    run_tests([what_if_says_what_is_kept_and_lost, a_range_of_time_and_another_threshold, errors_name_file_line_and_reason,
+    run_tests([a_configuration_is_taken_out_of_what_deploys_it, an_estimate_of_one_instant_has_no_rate,
+               what_if_says_what_is_kept_and_lost, a_range_of_time_and_another_threshold, errors_name_file_line_and_reason,
                a_replay_gives_the_weights_of_what_was_kept])
