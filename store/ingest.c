@@ -17,13 +17,19 @@
 
 /* Documents are not cut as spans are: they go with the next commit, which comes when there are so
  * many bytes of them, or so many sources. */
-enum { DOCUMENT_BYTES = 16 << 20, SOURCES_PER_COMMIT = 4096, WAITING_SHARE = 8 };
+enum {
+  DOCUMENT_BYTES = 16 << 20,
+  SOURCES_PER_COMMIT = 4096,
+  WAITING_SHARE = 8,
+  CONFLICTS_TOLD = 1000
+};
 
 /* A source of this ingest; its row of tk_ingest, and what the row does not know yet. */
 struct source {
   struct tk_source_progress row;
   struct tk_progress reached; /* by the batches handed in so far */
   uint64_t records, rejected; /* of batches not yet in a commit */
+  uint64_t conflicts_told;    /* conflicts before the next one, in all */
   bool ended, dirty;
   struct tk_document_source documents;
   char *run_id, *found; /* see tk_ingest_source_context */
@@ -238,6 +244,7 @@ static enum tk_status write_segments(struct tk_ingest *ingest, int64_t *ids,
 static void update_row(struct source *source, const struct source_snapshot *snapshot,
                        const struct tk_source_tally *tally) {
   struct tk_ingest_counts *counts = &source->row.counts;
+  source->conflicts_told = counts->spans_conflicting;
   counts->records += snapshot->records;
   counts->rejected += snapshot->rejected;
   counts->spans_new += tally->spans_new;
@@ -269,9 +276,12 @@ static enum tk_status write_issue(struct tk_ingest *ingest, uint32_t source_inde
   return status;
 }
 
+/* The first CONFLICTS_TOLD of a source: the same spans in another format may all be conflicts, and
+ * their rows would outweigh the spans. The source's row counts all of them. */
 static enum tk_status write_conflict(struct tk_ingest *ingest, const struct tk_conflict *conflict,
                                      struct tk_error *error) {
   const struct tk_span *span = conflict->span;
+  if (ingest->sources[conflict->source].conflicts_told++ >= CONFLICTS_TOLD) return TK_OK;
   char message[256];
   const int size = snprintf(message, sizeof message,
                             "expected the content stored under this trace id, span id and kind, "
