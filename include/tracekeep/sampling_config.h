@@ -33,7 +33,9 @@ extern "C" {
 #define TK_SAMPLING_CONFIG_LIMIT ((size_t)4 << 20)
 
 enum tk_sampling_dialect {
-  TK_DIALECT_COLLECTOR, /**< OpenTelemetry collector: probabilistic_sampler, tail_sampling */
+  /** OpenTelemetry collector: probabilistic_sampler, tail_sampling; also inside Helm values and
+   * OpenTelemetryCollector resources. */
+  TK_DIALECT_COLLECTOR,
   TK_DIALECT_JAEGER_STRATEGIES, /**< Jaeger's strategies file */
   TK_DIALECT_JAEGER_ANSWER,     /**< what GET /sampling?service= answered, for one service */
   TK_DIALECT_REFINERY,          /**< Honeycomb Refinery rules */
