@@ -25,8 +25,7 @@ enum { FOLDERS_ABOVE = 4, NAMED_LIMIT = 1000, DEPTH_LIMIT = 32 };
 
 struct search {
   struct tk_artifacts *artifacts;
-  const char *envelope; /* its path */
-  char *folder;         /* where it is, resolved */
+  char *folder; /* where the envelope is, resolved */
   struct tk_text_buffer found;
   const char *named[NAMED_LIMIT]; /* paths that were looked for already */
   size_t named_count;
@@ -41,21 +40,9 @@ struct content {
   bool can_be_ingested;
 };
 
-static bool is_space(char byte) {
-  return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
-}
-
 static uint64_t hash_trimmed(const char *text, size_t size) {
-  if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
-    text += 3;
-    size -= 3;
-  }
-  while (size > 0 && is_space(text[size - 1])) size--;
-  while (size > 0 && is_space(*text)) {
-    text++;
-    size--;
-  }
-  return tk_hash64(text, size);
+  const struct tk_text trimmed = tk_document_trim(text, size);
+  return tk_hash64(trimmed.data, trimmed.size);
 }
 
 /* Reads all of a file, decoded; the beginning is kept, up to the longest document there can be. */
@@ -212,9 +199,8 @@ static void take_run_id(struct tk_artifacts *artifacts, const cJSON *envelope) {
 }
 
 static void take_envelope(struct search *search, const struct tk_document *document) {
-  const size_t skipped =
-      document->size >= 3 && memcmp(document->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-  cJSON *envelope = cJSON_ParseWithLength(document->text + skipped, document->size - skipped);
+  const struct tk_text trimmed = tk_document_trim(document->text, document->size);
+  cJSON *envelope = cJSON_ParseWithLength(trimmed.data, trimmed.size);
   if (!envelope) return;
   take_run_id(search->artifacts, envelope);
   search->named_count = 0;
@@ -248,25 +234,27 @@ static char *folder_of(const char *path) {
   return resolved;
 }
 
-void tk_artifacts_find(const char *path, struct tk_artifacts *artifacts) {
-  struct search *search;
+static void read_envelopes(struct search *search, const char *path) {
   struct tk_input *input = NULL;
   struct tk_batch *batch = NULL;
+  if (tk_input_open(path, NULL, &input, NULL) != TK_OK) return;
+  while (tk_input_next(input, &batch, NULL) == TK_OK && batch) {
+    for (uint32_t i = 0; i < batch->document_count; i++) {
+      if (batch->documents[i].kind == TK_DOCUMENT_ENVELOPE) {
+        take_envelope(search, &batch->documents[i]);
+      }
+    }
+    tk_batch_free(batch);
+  }
+  tk_input_close(input);
+}
+
+void tk_artifacts_find(const char *path, struct tk_artifacts *artifacts) {
   *artifacts = (struct tk_artifacts){0};
   if (!may_hold_envelopes(path)) return;
-  search = tk_need_memory(calloc(1, sizeof *search));
-  *search = (struct search){.artifacts = artifacts, .envelope = path, .folder = folder_of(path)};
-  if (search->folder && tk_input_open(path, NULL, &input, NULL) == TK_OK) {
-    while (tk_input_next(input, &batch, NULL) == TK_OK && batch) {
-      for (uint32_t i = 0; i < batch->document_count; i++) {
-        if (batch->documents[i].kind == TK_DOCUMENT_ENVELOPE) {
-          take_envelope(search, &batch->documents[i]);
-        }
-      }
-      tk_batch_free(batch);
-    }
-    tk_input_close(input);
-  }
+  struct search *search = tk_need_memory(calloc(1, sizeof *search));
+  *search = (struct search){.artifacts = artifacts, .folder = folder_of(path)};
+  if (search->folder) read_envelopes(search, path);
   if (search->found.size > 0) {
     tk_text_buffer_append(&search->found, "}", 2); /* with its NUL */
     if (search->found.failed) tk_need_memory(NULL);

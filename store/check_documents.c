@@ -98,12 +98,9 @@ static enum tk_status check_document(const struct documents_check *check, struct
   return TK_OK;
 }
 
-static bool is_lines(const char *kind) {
-  for (int i = 0; kind && i < TK_DOCUMENT_KIND_COUNT; i++) {
-    if (strcmp(kind, tk_document_kind_name((enum tk_document_kind)i)) == 0) {
-      return tk_document_kind_is_lines((enum tk_document_kind)i);
-    }
-  }
+static bool is_lines(const char *name) {
+  const enum tk_document_kind kind = tk_document_kind_find(name);
+  if (kind < TK_DOCUMENT_KIND_COUNT) return tk_document_kind_is_lines(kind);
   return true; /* of a newer tracekeep: part by part works for every kind but for the hash */
 }
 

@@ -48,8 +48,4 @@ void tk_document_reader_close(struct tk_document_reader *reader);
 enum tk_status tk_document_read(sqlite3 *db, const char *schema, int64_t id, size_t limit,
                                 char **text_out, size_t *size_out, struct tk_error *error);
 
-/** A whole document's substance, which makes it the same as another: without white space around it
- * and a byte order mark before it. A view of `text`. */
-struct tk_text tk_document_trim(const char *text, size_t size);
-
 #endif

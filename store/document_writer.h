@@ -28,7 +28,7 @@ struct tk_document_source {
   bool resumed;   /**< its lines from before have been looked up */
   uint64_t head_hash;
   uint64_t begin_offset, begin_hash; /**< of its bytes that were ingested before */
-  struct tk_line_document *lines; /**< of each kind, the one that grows */
+  struct tk_line_document *lines;    /**< of each kind, the one that grows */
 };
 
 /** What documents came to. */

@@ -301,6 +301,9 @@ static bool matches(const struct shape *shape, const struct rule *rule) {
 
 /* ---- lines ---- */
 
+/* What `type` is of the events of a key-value store. */
+static const char *const kvonce_types[] = {"success", "retry", "failure", NULL};
+
 static bool is_one_of(struct tk_json_string text, const char *const *list) {
   for (; *list; list++) {
     if (is_text(text, *list)) return true;
@@ -311,7 +314,6 @@ static bool is_one_of(struct tk_json_string text, const char *const *list) {
 static bool judge_line(const struct shape *shape, enum tk_document_kind *kind) {
   static const char *const inventory_types[] = {"projection", "allocation", "release", "validation",
                                                 NULL};
-  static const char *const kvonce_types[] = {"success", "retry", "failure", NULL};
   const bool key_and_type = has(shape, KEY_KEY, SCALAR) && has(shape, KEY_TYPE, SCALAR);
   if (is_text(shape->type, "sampling_decision")) {
     *kind = TK_DOCUMENT_SAMPLING_DECISIONS;
@@ -339,7 +341,6 @@ static bool judge_line(const struct shape *shape, enum tk_document_kind *kind) {
 /* ---- judging ---- */
 
 static bool looks_like_span(const struct shape *shape) {
-  static const char *const kvonce_types[] = {"success", "retry", "failure", NULL};
   return (has(shape, KEY_SPAN_ID, ANY) || has(shape, KEY_SPAN_ID_SNAKE, ANY)) &&
          !is_text(shape->type, "sampling_decision") &&
          (has(shape, KEY_NAME, STRING) || has(shape, KEY_DURATION, ANY) ||

@@ -64,6 +64,8 @@ enum tk_document_kind {
 
 /** The name in `documents.kind`. */
 const char *tk_document_kind_name(enum tk_document_kind kind);
+/** The kind of that name; TK_DOCUMENT_KIND_COUNT: there is none. */
+enum tk_document_kind tk_document_kind_find(const char *name);
 /** 1: its documents are lines, one record each. */
 int tk_document_kind_is_lines(enum tk_document_kind kind);
 
@@ -89,6 +91,10 @@ struct tk_document {
   uint8_t sha256[32];    /**< of the text, if has_sha256; whole documents only */
   uint8_t has_sha256;
 };
+
+/** A whole document's substance, which makes it the same as another: without white space around it
+ * and a byte order mark before it. A view of `text`. */
+struct tk_text tk_document_trim(const char *text, size_t size);
 
 struct tk_store;
 
