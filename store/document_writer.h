@@ -24,9 +24,9 @@ struct tk_document_source {
   const char *found;  /**< JSON: what was found of the files an envelope names; NULL: {} */
   uint8_t sha256[32]; /**< of all of its bytes, if has_sha256 */
   bool has_sha256;
-  bool continued; /**< some of it was ingested before */
-  bool resumed;   /**< its lines from before have been looked up */
-  uint64_t head_hash;
+  bool continued;     /**< some of it was ingested before */
+  bool resumed;       /**< its lines from before have been looked up */
+  uint64_t head_hash; /**< of the beginning of its bytes, as in its row in tk_ingest */
   uint64_t begin_offset, begin_hash; /**< of its bytes that were ingested before */
   struct tk_line_document *lines;    /**< of each kind, the one that grows */
 };
