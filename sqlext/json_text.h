@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "store/byte_writer.h"
+#include "store/codec/byte_writer.h"
 #include "tracekeep/span.h"
 
 void tk_json_text(struct tk_byte_writer *out, struct tk_text text); /* quoted and escaped */

@@ -9,8 +9,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "sqlext/run_links.h"
 #include "sqlext/sampling/weight_records.h"
+#include "sqlext/spans/run_links.h"
 
 /* ---- errors ---- */
 

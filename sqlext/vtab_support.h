@@ -10,9 +10,9 @@
 
 #include "sqlext/json_text.h"
 #include "sqlext/text_forms.h"
-#include "store/byte_writer.h"
+#include "store/codec/byte_writer.h"
 #include "store/predicate.h"
-#include "store/segment.h"
+#include "store/segment/segment.h"
 #include "store/sqlite_api.h"
 #include "tracekeep/span.h"
 #include "tracekeep/status.h"

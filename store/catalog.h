@@ -6,7 +6,7 @@
 #ifndef TK_STORE_CATALOG_H
 #define TK_STORE_CATALOG_H
 
-#include "store/segment_writer.h"
+#include "store/segment/segment_writer.h"
 #include "store/sqlite_api.h"
 #include "tracekeep/store.h"
 

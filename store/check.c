@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/check_documents.h"
 #include "store/database.h"
-#include "store/membership.h"
+#include "store/document/check_documents.h"
+#include "store/segment/membership.h"
 #include "store/store.h"
 #include "tracekeep/hash.h"
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/segment_format.h"
+#include "store/segment/segment_format.h"
 #include "tracekeep/hash.h"
 
 extern const char tk_schema_sql[];

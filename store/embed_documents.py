@@ -34,7 +34,7 @@ def expand(match):
 
 c_path, *sql_paths = sys.argv[1:]
 with open(c_path, 'w', encoding='ascii') as out:
-    out.write('#include "store/document_sql.h"\n')
+    out.write('#include "store/document/document_sql.h"\n')
     names = []
     for path in sql_paths:
         name = os.path.splitext(os.path.basename(path))[0]

@@ -9,8 +9,8 @@
 
 #include "store/catalog.h"
 #include "store/database.h"
-#include "store/document_writer.h"
-#include "store/encoder_pool.h"
+#include "store/document/document_writer.h"
+#include "store/segment/encoder_pool.h"
 #include "store/span_buffer.h"
 #include "store/store.h"
 #include "tracekeep/hash.h"

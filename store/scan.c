@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "store/database.h"
-#include "store/span_order.h"
+#include "store/segment/span_order.h"
 #include "store/store.h"
 
 struct tk_scan {

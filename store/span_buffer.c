@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/span_order.h"
+#include "store/segment/span_order.h"
 #include "store/sqlite_api.h"
 
 enum {

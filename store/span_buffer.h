@@ -17,8 +17,8 @@
 #ifndef TK_STORE_SPAN_BUFFER_H
 #define TK_STORE_SPAN_BUFFER_H
 
-#include "store/segment.h"
-#include "store/span_copy.h"
+#include "store/segment/segment.h"
+#include "store/segment/span_copy.h"
 
 /** How many spans of one source turned out to be what, in one cut. */
 struct tk_source_tally {

@@ -2,7 +2,7 @@
 #ifndef TK_STORE_STORE_H
 #define TK_STORE_STORE_H
 
-#include "store/segment.h"
+#include "store/segment/segment.h"
 #include "tracekeep/store.h"
 
 struct tk_store {

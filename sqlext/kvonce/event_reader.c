@@ -9,7 +9,7 @@
 #include "sqlext/kvonce/js_value.h"
 #include "sqlext/vtab_support.h"
 #include "store/database.h"
-#include "store/document_functions.h"
+#include "store/document/document_functions.h"
 #include "tracekeep/hash.h"
 #include "tracekeep/scan.h"
 

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/byte_writer.h"
-#include "store/document.h"
+#include "store/codec/byte_writer.h"
+#include "store/document/document.h"
 #include "store/sqlite_api.h"
 #include "tracekeep/json.h"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlext/table_support.h"
+#include "sqlext/tables/table_support.h"
 
 static const char *const type_names[] = {
     [TK_INVENTORY_PROJECTION] = "\"projection\"",

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/byte_writer.h"
+#include "store/codec/byte_writer.h"
 #include "tracekeep/json.h"
 
 struct tk_js_member;

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "store/byte_writer.h"
-#include "store/interner.h"
+#include "store/codec/byte_writer.h"
+#include "store/segment/interner.h"
 #include "tracekeep/arena.h"
 
 struct tk_json_item {

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "store/byte_writer.h"
+#include "store/codec/byte_writer.h"
 #include "tracekeep/span.h"
 
 void tk_members_append(struct tk_byte_writer *out, const char *literal);

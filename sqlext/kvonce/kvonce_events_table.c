@@ -10,10 +10,10 @@
  * for each of them. */
 #include <string.h>
 
+#include "sqlext/functions/time_text.h"
 #include "sqlext/kvonce/event_reader.h"
 #include "sqlext/kvonce/run_function.h"
 #include "sqlext/kvonce/run_tables.h"
-#include "sqlext/time_text.h"
 #include "sqlext/vtab_support.h"
 
 enum column {

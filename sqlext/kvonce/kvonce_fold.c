@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlext/table_support.h"
+#include "sqlext/tables/table_support.h"
 
 void tk_kvonce_fold_reset(struct tk_kvonce_fold *fold) {
   const unsigned keep = fold->keep;

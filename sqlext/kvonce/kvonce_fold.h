@@ -8,7 +8,7 @@
 #include "sqlext/kvonce/event_reader.h"
 #include "sqlext/kvonce/js_value.h"
 #include "sqlext/kvonce/json_list.h"
-#include "store/interner.h"
+#include "store/segment/interner.h"
 #include "tracekeep/arena.h"
 
 #define TK_NO_ORDINAL UINT64_MAX

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlext/table_support.h"
+#include "sqlext/tables/table_support.h"
 #include "sqlext/vtab_support.h"
 
 enum use {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "sqlext/quality/span_rows.h"
-#include "store/value_codec.h"
+#include "store/codec/value_codec.h"
 
 /* ---- attributes ---- */
 

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "sqlext/table_support.h"
+#include "sqlext/tables/table_support.h"
 #include "sqlext/vtab_support.h"
 
 enum { TEXT_SHOWN = 80, TEXT_NOTED = 1000 };

@@ -10,7 +10,7 @@
 #define TK_SQLEXT_QUALITY_FINDINGS_H
 
 #include "sqlext/quality/rules.h"
-#include "store/byte_writer.h"
+#include "store/codec/byte_writer.h"
 
 #define NO_PLACE UINT32_MAX
 

@@ -7,7 +7,7 @@
 
 #include "sqlext/quality/groups.h"
 #include "sqlext/quality/required.h"
-#include "store/value_codec.h"
+#include "store/codec/value_codec.h"
 
 enum { OTHER_KIND = 6 };
 

@@ -8,9 +8,9 @@
 
 #include "sqlext/quality/findings.h"
 #include "sqlext/quality/rules.h"
-#include "sqlext/split_traces.h"
-#include "sqlext/table_support.h"
-#include "store/segment.h"
+#include "sqlext/tables/split_traces.h"
+#include "sqlext/tables/table_support.h"
+#include "store/segment/segment.h"
 #include "tracekeep/arena.h"
 
 /** A resource of the store, and what rules ask of it. */

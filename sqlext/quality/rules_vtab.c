@@ -5,7 +5,7 @@
 
 #include "sqlext/quality/rules.h"
 #include "sqlext/quality/tables.h"
-#include "sqlext/table_support.h"
+#include "sqlext/tables/table_support.h"
 #include "sqlext/vtab_support.h"
 
 enum column {

@@ -1,6 +1,6 @@
 /* One trace as an array of nodes, put together from its parts in several segments.
  *
- * In one segment the parents are known; in several they are found by id, as store/span_order.h
+ * In one segment the parents are known; in several they are found by id, as store/segment/span_order.h
  * says: of spans with one id a receiver is preferred as parent, then the earliest, and never the
  * span itself. */
 #ifndef TK_SQLEXT_QUALITY_TRACE_TREE_H

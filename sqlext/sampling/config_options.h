@@ -2,7 +2,7 @@
 #ifndef TK_SAMPLING_CONFIG_OPTIONS_H
 #define TK_SAMPLING_CONFIG_OPTIONS_H
 
-#include "store/byte_writer.h"
+#include "store/codec/byte_writer.h"
 #include "tracekeep/sampling_config.h"
 
 /** The options as a JSON object, defaults included, named as in the dialect. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "store/database.h"
-#include "store/document.h"
+#include "store/document/document.h"
 
 #define KIND "'sampling-config'"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "sqlext/sampling/decision_decoders.h"
-#include "sqlext/table_support.h"
+#include "sqlext/tables/table_support.h"
 #include "sqlext/vtab_support.h"
 #include "store/sqlite_api.h"
 #include "tracekeep/json.h"

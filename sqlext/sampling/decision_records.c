@@ -6,11 +6,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "sqlext/functions/time_text.h"
 #include "sqlext/sampling/decision_decoders.h"
 #include "sqlext/sampling/sampler_math.h"
-#include "sqlext/time_text.h"
 #include "sqlext/vtab_support.h"
-#include "store/document.h"
+#include "store/document/document.h"
 #include "tracekeep/json.h"
 #include "tracekeep/scan.h"
 

@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-#include "sqlext/table_support.h"
+#include "sqlext/tables/table_support.h"
+#include "store/codec/value_codec.h"
 #include "store/sqlite_api.h"
-#include "store/value_codec.h"
 
 /* ---- opening ---- */
 

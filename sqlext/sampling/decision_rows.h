@@ -4,7 +4,7 @@
 #define TK_SQLEXT_SAMPLING_DECISION_ROWS_H
 
 #include "sqlext/sampling/decision.h"
-#include "store/segment.h"
+#include "store/segment/segment.h"
 
 /** A stored column of a known key. */
 struct tk_key_part {

@@ -4,8 +4,8 @@
 #define TK_SQLEXT_SAMPLING_DECISION_TRACES_H
 
 #include "sqlext/sampling/decision_rows.h"
-#include "sqlext/split_traces.h"
-#include "sqlext/table_support.h"
+#include "sqlext/tables/split_traces.h"
+#include "sqlext/tables/table_support.h"
 
 /** The spans of the current trace in one segment. */
 struct tk_decision_part {

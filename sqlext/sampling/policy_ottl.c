@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sqlext/time_text.h"
+#include "sqlext/functions/time_text.h"
 #include "store/sqlite_api.h"
 #include "tracekeep/json.h"
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "sqlext/sampling/replay_rows.h"
-#include "sqlext/table_support.h"
-#include "store/value_codec.h"
+#include "sqlext/tables/table_support.h"
+#include "store/codec/value_codec.h"
 
 #define NO_GRANULE (TK_ALL - 1)
 

@@ -2,8 +2,8 @@
  * Fields of a span or an event, as expressions (OTTL conditions, Refinery's rules) name them. */
 #include "sqlext/sampling/replay_rows.h"
 
-#include "sqlext/table_support.h"
-#include "store/value_codec.h"
+#include "sqlext/tables/table_support.h"
+#include "store/codec/value_codec.h"
 
 static enum tk_status read_attribute(struct tk_replay_segment *segment,
                                      struct tk_replay_attribute *attribute, uint32_t granule,

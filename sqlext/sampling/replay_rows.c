@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "sqlext/sampling/consistent_sampling.h"
-#include "sqlext/table_support.h"
-#include "store/value_codec.h"
+#include "sqlext/tables/table_support.h"
+#include "store/codec/value_codec.h"
 
 enum { NOT_ASKED, NO, YES };
 

@@ -3,7 +3,7 @@
 #define TK_SQLEXT_SAMPLING_REPLAY_ROWS_H
 
 #include "sqlext/sampling/policy_program.h"
-#include "store/segment.h"
+#include "store/segment/segment.h"
 
 /** An attribute column, for rows of one granule. */
 struct tk_replay_part {

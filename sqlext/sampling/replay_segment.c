@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "sqlext/table_support.h"
+#include "sqlext/tables/table_support.h"
 
 /* ---- opening ---- */
 

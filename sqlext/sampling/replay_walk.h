@@ -3,9 +3,9 @@
 #define TK_SQLEXT_SAMPLING_REPLAY_WALK_H
 
 #include "sqlext/sampling/replay_rows.h"
-#include "sqlext/split_traces.h"
-#include "sqlext/table_support.h"
-#include "sqlext/trace_facts.h"
+#include "sqlext/tables/split_traces.h"
+#include "sqlext/tables/table_support.h"
+#include "sqlext/tables/trace_facts.h"
 
 struct tk_replay_span_time {
   int64_t start, end;

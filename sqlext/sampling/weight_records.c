@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlext/table_support.h"
+#include "sqlext/tables/table_support.h"
 #include "sqlext/vtab_support.h"
 
 static int compare_places(const struct tk_recorded_weight *a, const struct tk_recorded_weight *b) {

@@ -10,7 +10,7 @@
 #include "sqlext/sampling/decision_rows.h"
 #include "sqlext/sampling/sampler_math.h"
 #include "sqlext/sampling/weight_records.h"
-#include "sqlext/table_support.h"
+#include "sqlext/tables/table_support.h"
 #include "sqlext/vtab_support.h"
 #include "store/sqlite_api.h"
 

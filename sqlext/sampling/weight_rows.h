@@ -9,7 +9,7 @@
 #define TK_SQLEXT_SAMPLING_WEIGHT_ROWS_H
 
 #include "sqlext/sampling/decision.h"
-#include "store/segment.h"
+#include "store/segment/segment.h"
 
 struct tk_weights;
 

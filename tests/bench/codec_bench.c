@@ -11,7 +11,7 @@
 #include <time.h>
 #include <zstd.h>
 
-#include "store/column_codec.h"
+#include "store/codec/column_codec.h"
 
 struct input {
   uint8_t *bytes;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/column_codec.h"
+#include "store/codec/column_codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/compression.h"
-#include "store/directory.h"
+#include "store/codec/compression.h"
+#include "store/segment/directory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli/output/otlp_protobuf.h"
-#include "store/span_copy.h"
+#include "store/segment/span_copy.h"
 #include "tests/fuzz/write_otlp.h"
 
 static const struct tk_span *expected_span;

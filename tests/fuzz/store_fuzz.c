@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/directory.h"
+#include "store/segment/directory.h"
 #include "tests/support/span_builder.h"
 #include "tracekeep/extension.h"
 #include "tracekeep/hash.h"

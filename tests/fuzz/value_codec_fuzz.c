@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/value_codec.h"
+#include "store/codec/value_codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli/input/wire_format.h"
-#include "store/span_copy.h"
+#include "store/segment/span_copy.h"
 #include "tests/input/parse_support.h"
 #include "tests/input/wire_builder.h"
 #include "tests/support/check.h"

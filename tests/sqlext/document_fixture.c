@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/compression.h"
-#include "store/document.h"
-#include "store/document_functions.h"
+#include "store/codec/compression.h"
+#include "store/document/document.h"
+#include "store/document/document_functions.h"
 #include "tracekeep/hash.h"
 #include "tracekeep/json.h"
 #include "tracekeep/store.h"

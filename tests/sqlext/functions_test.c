@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "sqlext/functions/time_text.h"
 #include "sqlext/registration.h"
-#include "sqlext/time_text.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "sqlext/sampling/decision_records.h"
-#include "store/segment.h"
+#include "store/segment/segment.h"
 #include "tests/sqlext/store_fixture.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "store/segment.h"
+#include "store/segment/segment.h"
 #include "tests/sqlext/store_fixture.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlext/group_samples.h"
-#include "sqlext/log_histogram.h"
-#include "sqlext/selection.h"
+#include "sqlext/metrics/group_samples.h"
+#include "sqlext/metrics/log_histogram.h"
+#include "sqlext/metrics/selection.h"
 #include "store/sqlite_api.h"
 #include "tests/support/check.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * byte_writer and byte_reader: each undoes the other, and the reader never passes the end. */
-#include "store/byte_reader.h"
+#include "store/codec/byte_reader.h"
 
-#include "store/byte_writer.h"
+#include "store/codec/byte_writer.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"
 

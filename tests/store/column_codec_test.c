@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Columns through chunks and back, whole, by granule, damaged, and short of memory. */
-#include "store/column_codec.h"
+#include "store/codec/column_codec.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 #ifndef TK_TESTS_COLUMN_SAMPLES_H
 #define TK_TESTS_COLUMN_SAMPLES_H
 
-#include "store/column_codec.h"
+#include "store/codec/column_codec.h"
 
 struct sample {
   const char *name;

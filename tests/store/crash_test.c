@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "store/segment.h"
+#include "store/segment/segment.h"
 #include "tests/support/check.h"
 #include "tests/support/scripted_ingest.h"
 #include "tests/support/span_builder.h"

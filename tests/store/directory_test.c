@@ -1,5 +1,5 @@
 /* Directories: what is encoded comes back, and what contradicts itself is refused. */
-#include "store/directory.h"
+#include "store/segment/directory.h"
 
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"

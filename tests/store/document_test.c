@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "store/document.h"
-#include "store/document_sql.h"
-#include "store/segment.h"
+#include "store/document/document.h"
+#include "store/document/document_sql.h"
+#include "store/segment/segment.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"
 #include "tests/support/store_compare.h"

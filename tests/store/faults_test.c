@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "store/segment.h"
+#include "store/segment/segment.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"
 #include "tests/support/fault_vfs.h"

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "store/segment.h"
-#include "store/span_copy.h"
+#include "store/segment/segment.h"
+#include "store/segment/span_copy.h"
 #include "tests/support/check.h"
 #include "tests/support/scripted_ingest.h"
 #include "tests/support/span_builder.h"

@@ -1,4 +1,4 @@
-#include "store/membership.h"
+#include "store/segment/membership.h"
 
 #include "tests/support/check.h"
 #include "tests/support/segment_builder.h"

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "store/prefetch.h"
-#include "store/segment_state.h"
+#include "store/segment/prefetch.h"
+#include "store/segment/segment_state.h"
 #include "tests/support/check.h"
 #include "tests/support/read_everything.h"
 #include "tests/support/segment_builder.h"

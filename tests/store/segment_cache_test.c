@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "store/segment_state.h"
+#include "store/segment/segment_state.h"
 #include "tests/support/check.h"
 #include "tests/support/read_everything.h"
 #include "tests/support/segment_builder.h"

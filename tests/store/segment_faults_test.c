@@ -1,7 +1,7 @@
 /* Segments that are damaged, and memory that runs out while reading them. */
 #include <stdlib.h>
 
-#include "store/directory.h"
+#include "store/segment/directory.h"
 #include "tests/support/check.h"
 #include "tests/support/fault_memory.h"
 #include "tests/support/read_everything.h"

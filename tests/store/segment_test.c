@@ -1,11 +1,11 @@
 /* Reading segments: what went in comes out, as whole spans and as columns. */
-#include "store/segment.h"
+#include "store/segment/segment.h"
 
 #include <stdlib.h>
 
-#include "store/membership.h"
-#include "store/span_copy.h"
-#include "store/value_codec.h"
+#include "store/codec/value_codec.h"
+#include "store/segment/membership.h"
+#include "store/segment/span_copy.h"
 #include "tests/support/check.h"
 #include "tests/support/segment_builder.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/span_order.h"
+#include "store/segment/span_order.h"
 
 #include <stdlib.h>
 

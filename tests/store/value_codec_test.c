@@ -1,5 +1,5 @@
 /* Values, resources and scopes: round trips, canonical bytes, and bytes that nobody encoded. */
-#include "store/value_codec.h"
+#include "store/codec/value_codec.h"
 
 #include "tests/support/check.h"
 #include "tests/support/segment_builder.h"

@@ -1,6 +1,6 @@
 #include "tests/support/read_everything.h"
 
-#include "store/value_codec.h"
+#include "store/codec/value_codec.h"
 
 static void digest_text(struct tk_hash *digest, struct tk_text text) {
   tk_hash_update(digest, &text.size, sizeof text.size);

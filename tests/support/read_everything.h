@@ -2,7 +2,7 @@
 #ifndef TK_TESTS_READ_EVERYTHING_H
 #define TK_TESTS_READ_EVERYTHING_H
 
-#include "store/segment.h"
+#include "store/segment/segment.h"
 #include "tracekeep/hash.h"
 
 /** *digest_out is a hash of all spans. Stops at the first failure. */

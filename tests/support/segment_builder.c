@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "store/catalog.h"
-#include "store/segment_writer.h"
+#include "store/segment/segment_writer.h"
 
 extern const char tk_schema_sql[];
 
