@@ -44,10 +44,14 @@ static enum part part_of(const struct grouped_kind *kind, int column, uint32_t *
   return PART_SPANS;
 }
 
-static char *declare(const struct grouped_table *table) {
-  const struct grouped_kind *kind = table->kind;
+static char *declare(struct spans_table *spans, void *context, uint32_t column_limit) {
+  struct grouped_table *table = (struct grouped_table *)spans;
+  const struct grouped_kind *kind = context;
+  const uint32_t room = column_limit - (uint32_t)(kind->argument_count + kind->computed_count);
   sqlite3_str *sql = sqlite3_str_new(NULL);
 
+  table->kind = kind;
+  table->column_count = spans->columns.count < room ? spans->columns.count : room;
   sqlite3_str_appendf(sql, "CREATE TABLE x(group_by HIDDEN%s", kind->arguments);
   for (uint32_t i = 0; i < table->column_count; i++) {
     if (i == SPANS_FIRST_ATTRIBUTE) sqlite3_str_appendall(sql, kind->computed);
@@ -128,49 +132,11 @@ static enum tk_status parse_grouping(const struct grouped_table *table, const ch
 
 /* ---- the table ---- */
 
-static int disconnect_table(sqlite3_vtab *vtab) {
-  struct grouped_table *table = (struct grouped_table *)vtab;
-  tk_spans_columns_reset(&table->spans.columns);
-  tk_shared_reader_release(table->spans.reader);
-  sqlite3_free(table);
-  return SQLITE_OK;
-}
-
 static int connect_table(sqlite3 *db, void *context, int argc, const char *const *argv,
                          sqlite3_vtab **vtab_out, char **message_out) {
-  struct grouped_table *table = sqlite3_malloc64(sizeof *table);
-  const char *schema = tk_vtab_schema(argc, argv);
-  struct tk_error error = {{0}};
-  char *declaration = NULL;
-  enum tk_status status;
-  int rc = SQLITE_NOMEM;
-
-  if (!table) return SQLITE_NOMEM;
-  memset(table, 0, sizeof *table);
-  table->kind = context;
-  if ((status = tk_shared_reader_acquire(db, schema, &table->spans.reader, &error)) != TK_OK ||
-      (status = tk_spans_columns_load(db, schema, &table->spans.columns, &error)) != TK_OK) {
-    rc = tk_connect_fail(message_out, status, &error);
-    goto failed;
-  }
-  uint32_t room = (uint32_t)sqlite3_limit(db, SQLITE_LIMIT_COLUMN, -1) -
-                  (uint32_t)(table->kind->argument_count + table->kind->computed_count);
-  table->column_count = table->spans.columns.count;
-  if (table->column_count > room) table->column_count = room;
-  if ((declaration = declare(table)) == NULL) goto failed;
-  if ((rc = sqlite3_declare_vtab(db, declaration)) != SQLITE_OK) {
-    *message_out = sqlite3_mprintf("%s: %s", table->kind->name, sqlite3_errmsg(db));
-    goto failed;
-  }
-  sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-  sqlite3_free(declaration);
-  *vtab_out = &table->spans.base;
-  return SQLITE_OK;
-
-failed:
-  sqlite3_free(declaration);
-  disconnect_table(&table->spans.base);
-  return rc;
+  const struct grouped_kind *grouped = context;
+  const struct spans_table_kind kind = {grouped->name, sizeof(struct grouped_table), declare};
+  return tk_spans_table_connect(&kind, db, context, argc, argv, vtab_out, message_out);
 }
 
 /* Not the same function as xConnect: the table exists only where it was created. */
@@ -675,8 +641,8 @@ int tk_register_grouped_table(sqlite3 *db, const struct grouped_kind *kind) {
                                         .xCreate = create_table,
                                         .xConnect = connect_table,
                                         .xBestIndex = plan_scan,
-                                        .xDisconnect = disconnect_table,
-                                        .xDestroy = disconnect_table,
+                                        .xDisconnect = tk_spans_table_disconnect,
+                                        .xDestroy = tk_spans_table_disconnect,
                                         .xOpen = open_cursor,
                                         .xClose = close_cursor,
                                         .xFilter = filter_rows,

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "sqlext/metrics/service_graph.h"
-#include "sqlext/spans/spans_columns.h"
+#include "sqlext/spans/spans_table.h"
 #include "sqlext/tables/tables.h"
 #include "sqlext/vtab_support.h"
 
@@ -42,12 +42,6 @@ static const char declaration[] =
 #define ARGUMENTS 3
 #define WANTS_QUANTILES (1 << ARGUMENTS)
 
-struct graph_table {
-  sqlite3_vtab base;
-  struct tk_reader *reader;
-  struct spans_columns columns;
-};
-
 struct graph_cursor {
   sqlite3_vtab_cursor base;
   struct tk_service_graph graph;
@@ -57,37 +51,16 @@ struct graph_cursor {
 
 /* ---- the table ---- */
 
-static int disconnect_table(sqlite3_vtab *vtab) {
-  struct graph_table *table = (struct graph_table *)vtab;
-  tk_spans_columns_reset(&table->columns);
-  tk_shared_reader_release(table->reader);
-  sqlite3_free(table);
-  return SQLITE_OK;
+static char *declare(struct spans_table *table, void *context, uint32_t column_limit) {
+  (void)table, (void)context, (void)column_limit;
+  return sqlite3_mprintf("%s", declaration);
 }
 
 static int connect_table(sqlite3 *db, void *context, int argc, const char *const *argv,
                          sqlite3_vtab **vtab_out, char **message_out) {
-  const char *schema = tk_vtab_schema(argc, argv);
-  struct graph_table *table = sqlite3_malloc64(sizeof *table);
-  struct tk_error error = {{0}};
-  enum tk_status status;
-  int rc;
-
-  (void)context;
-  if (!table) return SQLITE_NOMEM;
-  memset(table, 0, sizeof *table);
-  if ((status = tk_shared_reader_acquire(db, schema, &table->reader, &error)) != TK_OK ||
-      (status = tk_spans_columns_load(db, schema, &table->columns, &error)) != TK_OK) {
-    disconnect_table(&table->base);
-    return tk_connect_fail(message_out, status, &error);
-  }
-  if ((rc = sqlite3_declare_vtab(db, declaration)) != SQLITE_OK) {
-    disconnect_table(&table->base);
-    return rc;
-  }
-  sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-  *vtab_out = &table->base;
-  return SQLITE_OK;
+  static const struct spans_table_kind kind = {"service_graph", sizeof(struct spans_table),
+                                               declare};
+  return tk_spans_table_connect(&kind, db, context, argc, argv, vtab_out, message_out);
 }
 
 /* Not the same function as xConnect: the table exists only where it was created. */
@@ -97,7 +70,7 @@ static int create_table(sqlite3 *db, void *context, int argc, const char *const 
 }
 
 static int plan_scan(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  const struct graph_table *table = (const struct graph_table *)vtab;
+  const struct spans_table *table = (const struct spans_table *)vtab;
   sqlite3_uint64 quantile_columns = (((sqlite3_uint64)1 << 2 * TK_EDGE_QUANTILES) - 1)
                                     << COLUMN_SERVER_P50;
   int count = 0;
@@ -160,7 +133,7 @@ static void forget(struct graph_cursor *cursor) {
 
 static enum tk_status draw(struct graph_cursor *cursor, int plan, sqlite3_value **values,
                            struct tk_error *error) {
-  struct graph_table *table = (struct graph_table *)cursor->base.pVtab;
+  struct spans_table *table = (struct spans_table *)cursor->base.pVtab;
   struct tk_service_graph_options options = {.wants_quantiles = plan & WANTS_QUANTILES,
                                              .until = UINT64_MAX};
   enum tk_status status;
@@ -262,8 +235,8 @@ int tk_register_service_graph(sqlite3 *db) {
                                         .xCreate = create_table,
                                         .xConnect = connect_table,
                                         .xBestIndex = plan_scan,
-                                        .xDisconnect = disconnect_table,
-                                        .xDestroy = disconnect_table,
+                                        .xDisconnect = tk_spans_table_disconnect,
+                                        .xDestroy = tk_spans_table_disconnect,
                                         .xOpen = open_cursor,
                                         .xClose = close_cursor,
                                         .xFilter = filter_rows,

@@ -69,10 +69,14 @@ static bool is_shown(uint32_t column) {
          column == SPANS_kind || column == SPANS_status || column == SPANS_duration_ns;
 }
 
-static char *declare(const struct relations_table *table) {
+static char *declare(struct spans_table *spans, void *context, uint32_t column_limit) {
   static const char *const prefixes[] = {"upper_", "lower_"};
+  struct relations_table *table = (struct relations_table *)spans;
+  const uint32_t room = (column_limit - COLUMN_FIRST_UPPER) / 2;
   sqlite3_str *sql = sqlite3_str_new(NULL);
 
+  (void)context;
+  table->column_count = spans->columns.count < room ? spans->columns.count : room;
   sqlite3_str_appendall(
       sql, "CREATE TABLE x(relation HIDDEN, trace_id TEXT COLLATE NOCASE, distance INTEGER");
   for (int side = 0; side < 2; side++) {
@@ -85,48 +89,11 @@ static char *declare(const struct relations_table *table) {
   return sqlite3_str_finish(sql);
 }
 
-static int disconnect_table(sqlite3_vtab *vtab) {
-  struct relations_table *table = (struct relations_table *)vtab;
-  tk_spans_columns_reset(&table->spans.columns);
-  tk_shared_reader_release(table->spans.reader);
-  sqlite3_free(table);
-  return SQLITE_OK;
-}
-
 static int connect_table(sqlite3 *db, void *context, int argc, const char *const *argv,
                          sqlite3_vtab **vtab_out, char **message_out) {
-  struct relations_table *table = sqlite3_malloc64(sizeof *table);
-  const char *schema = tk_vtab_schema(argc, argv);
-  struct tk_error error = {{0}};
-  char *declaration = NULL;
-  enum tk_status status;
-  int rc = SQLITE_NOMEM;
-
-  (void)context;
-  if (!table) return SQLITE_NOMEM;
-  memset(table, 0, sizeof *table);
-  if ((status = tk_shared_reader_acquire(db, schema, &table->spans.reader, &error)) != TK_OK ||
-      (status = tk_spans_columns_load(db, schema, &table->spans.columns, &error)) != TK_OK) {
-    rc = tk_connect_fail(message_out, status, &error);
-    goto failed;
-  }
-  uint32_t room = ((uint32_t)sqlite3_limit(db, SQLITE_LIMIT_COLUMN, -1) - COLUMN_FIRST_UPPER) / 2;
-  table->column_count = table->spans.columns.count;
-  if (table->column_count > room) table->column_count = room;
-  if ((declaration = declare(table)) == NULL) goto failed;
-  if ((rc = sqlite3_declare_vtab(db, declaration)) != SQLITE_OK) {
-    *message_out = sqlite3_mprintf("span_relations: %s", sqlite3_errmsg(db));
-    goto failed;
-  }
-  sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-  sqlite3_free(declaration);
-  *vtab_out = &table->spans.base;
-  return SQLITE_OK;
-
-failed:
-  sqlite3_free(declaration);
-  disconnect_table(&table->spans.base);
-  return rc;
+  static const struct spans_table_kind kind = {"span_relations", sizeof(struct relations_table),
+                                               declare};
+  return tk_spans_table_connect(&kind, db, context, argc, argv, vtab_out, message_out);
 }
 
 /* Not the same function as xConnect: the table exists only where it was created. */
@@ -627,8 +594,8 @@ int tk_register_span_relations(sqlite3 *db) {
                                         .xCreate = create_table,
                                         .xConnect = connect_table,
                                         .xBestIndex = plan_scan,
-                                        .xDisconnect = disconnect_table,
-                                        .xDestroy = disconnect_table,
+                                        .xDisconnect = tk_spans_table_disconnect,
+                                        .xDestroy = tk_spans_table_disconnect,
                                         .xOpen = open_cursor,
                                         .xClose = close_cursor,
                                         .xFilter = filter_rows,

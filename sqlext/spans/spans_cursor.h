@@ -5,14 +5,9 @@
 #include "sqlext/spans/spans_ahead.h"
 #include "sqlext/spans/spans_filter.h"
 #include "sqlext/spans/spans_plan.h"
+#include "sqlext/spans/spans_table.h"
 #include "sqlext/spans/spans_values.h"
 #include "store/sqlite_api.h"
-
-struct spans_table {
-  sqlite3_vtab base;
-  struct tk_reader *reader;
-  struct spans_columns columns;
-};
 
 /** A segment the cursor has open. */
 struct spans_opened {

@@ -17,53 +17,21 @@
 #include "sqlext/spans/spans_cursor.h"
 #include "sqlext/vtab_support.h"
 
+static char *declare(struct spans_table *table, void *context, uint32_t column_limit) {
+  (void)context, (void)column_limit; /* the columns keep within it */
+  return tk_spans_columns_declare(&table->columns);
+}
+
 static int connect_table(sqlite3 *db, void *context, int argc, const char *const *argv,
                          sqlite3_vtab **vtab_out, char **message_out) {
-  struct tk_error error = {{0}};
-  struct spans_table *table = sqlite3_malloc64(sizeof *table);
-  const char *schema = tk_vtab_schema(argc, argv);
-  enum tk_status status;
-  char *declaration = NULL;
-  int rc = SQLITE_NOMEM;
-
-  (void)context;
-  if (!table) return SQLITE_NOMEM;
-  memset(table, 0, sizeof *table);
-  if ((status = tk_shared_reader_acquire(db, schema, &table->reader, &error)) != TK_OK ||
-      (status = tk_spans_columns_load(db, schema, &table->columns, &error)) != TK_OK) {
-    rc = tk_connect_fail(message_out, status, &error);
-    goto failed;
-  }
-  if ((declaration = tk_spans_columns_declare(&table->columns)) == NULL) goto failed;
-  if ((rc = sqlite3_declare_vtab(db, declaration)) != SQLITE_OK) {
-    *message_out = sqlite3_mprintf("spans: %s", sqlite3_errmsg(db));
-    goto failed;
-  }
-  sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-  sqlite3_free(declaration);
-  *vtab_out = &table->base;
-  return SQLITE_OK;
-
-failed:
-  sqlite3_free(declaration);
-  tk_spans_columns_reset(&table->columns);
-  tk_shared_reader_release(table->reader);
-  sqlite3_free(table);
-  return rc;
+  static const struct spans_table_kind kind = {"spans", sizeof(struct spans_table), declare};
+  return tk_spans_table_connect(&kind, db, context, argc, argv, vtab_out, message_out);
 }
 
 /* Not the same function as xConnect: the table exists only where it was created. */
 static int create_table(sqlite3 *db, void *context, int argc, const char *const *argv,
                         sqlite3_vtab **vtab_out, char **message_out) {
   return connect_table(db, context, argc, argv, vtab_out, message_out);
-}
-
-static int disconnect_table(sqlite3_vtab *vtab) {
-  struct spans_table *table = (struct spans_table *)vtab;
-  tk_spans_columns_reset(&table->columns);
-  tk_shared_reader_release(table->reader);
-  sqlite3_free(table);
-  return SQLITE_OK;
 }
 
 static int plan_scan(sqlite3_vtab *vtab, sqlite3_index_info *info) {
@@ -145,8 +113,8 @@ int tk_register_spans(sqlite3 *db) {
                                         .xCreate = create_table,
                                         .xConnect = connect_table,
                                         .xBestIndex = plan_scan,
-                                        .xDisconnect = disconnect_table,
-                                        .xDestroy = disconnect_table,
+                                        .xDisconnect = tk_spans_table_disconnect,
+                                        .xDestroy = tk_spans_table_disconnect,
                                         .xOpen = open_cursor,
                                         .xClose = close_cursor,
                                         .xFilter = filter_rows,
