@@ -60,36 +60,43 @@ static void give_attributes(sqlite3_context *context, const struct tk_attributes
   tk_byte_writer_reset(&json);
 }
 
+/* Columns that resources and scopes have in common; `column` counts from `attributes`. */
+static void give_described(sqlite3_context *context, const struct tk_attributes *attributes,
+                           struct tk_text schema_url, const struct tk_tally *tally, int column) {
+  switch (column) {
+    case 0:
+      give_attributes(context, attributes);
+      break;
+    case 1:
+      if (schema_url.size > 0) tk_result_text(context, schema_url);
+      break;
+    case 2:
+      sqlite3_result_int64(context, attributes->dropped_count);
+      break;
+    case 3:
+      sqlite3_result_int64(context, (sqlite3_int64)tally->span_count);
+      break;
+    case 4:
+      give_seen(context, tally, tally->first_start);
+      break;
+    default:
+      give_seen(context, tally, tally->last_start);
+  }
+}
+
 static void give_resource(sqlite3_context *context, const void *data, int column) {
   const struct resource_row *row = data;
   const struct tk_resource *resource = &row->resource->resource;
-  switch (column) {
-    case 0:
-      sqlite3_result_int64(context, row->resource->id);
-      break;
-    case 1:
-      tk_result_text(context, row->resource->service);
-      break;
-    case 2:
-      give_attributes(context, &resource->attributes);
-      break;
-    case 3:
-      if (resource->schema_url.size > 0) tk_result_text(context, resource->schema_url);
-      break;
-    case 4:
-      sqlite3_result_int64(context, resource->attributes.dropped_count);
-      break;
-    case 5:
-      sqlite3_result_int64(context, (sqlite3_int64)row->tally.span_count);
-      break;
-    case 6:
-      sqlite3_result_int64(context, (sqlite3_int64)row->tally.error_count);
-      break;
-    case 7:
-      give_seen(context, &row->tally, row->tally.first_start);
-      break;
-    default:
-      give_seen(context, &row->tally, row->tally.last_start);
+  enum { ATTRIBUTES = 2, ERROR_COUNT = 6 };
+  if (column == 0) {
+    sqlite3_result_int64(context, row->resource->id);
+  } else if (column == 1) {
+    tk_result_text(context, row->resource->service);
+  } else if (column == ERROR_COUNT) {
+    sqlite3_result_int64(context, (sqlite3_int64)row->tally.error_count);
+  } else {
+    give_described(context, &resource->attributes, resource->schema_url, &row->tally,
+                   column - ATTRIBUTES - (column > ERROR_COUNT));
   }
 }
 
@@ -129,33 +136,15 @@ static enum tk_status compute_scopes(struct tk_row_set *set, struct tk_reader *r
 static void give_scope(sqlite3_context *context, const void *data, int column) {
   const struct scope_row *row = data;
   const struct tk_scope *scope = &row->scope->scope;
-  switch (column) {
-    case 0:
-      sqlite3_result_int64(context, row->scope->id);
-      break;
-    case 1:
-      if (scope->name.size > 0) tk_result_text(context, scope->name);
-      break;
-    case 2:
-      if (scope->version.size > 0) tk_result_text(context, scope->version);
-      break;
-    case 3:
-      give_attributes(context, &scope->attributes);
-      break;
-    case 4:
-      if (scope->schema_url.size > 0) tk_result_text(context, scope->schema_url);
-      break;
-    case 5:
-      sqlite3_result_int64(context, scope->attributes.dropped_count);
-      break;
-    case 6:
-      sqlite3_result_int64(context, (sqlite3_int64)row->tally.span_count);
-      break;
-    case 7:
-      give_seen(context, &row->tally, row->tally.first_start);
-      break;
-    default:
-      give_seen(context, &row->tally, row->tally.last_start);
+  enum { ATTRIBUTES = 3 };
+  if (column == 0) {
+    sqlite3_result_int64(context, row->scope->id);
+  } else if (column < ATTRIBUTES) {
+    const struct tk_text text = column == 1 ? scope->name : scope->version;
+    if (text.size > 0) tk_result_text(context, text);
+  } else {
+    give_described(context, &scope->attributes, scope->schema_url, &row->tally,
+                   column - ATTRIBUTES);
   }
 }
 
