@@ -449,7 +449,8 @@ def main():
         check_inventory(tap, db, documents)
         check_observability(tap, db, documents)
         check_rates(tap, arguments.make_documents, arguments.extension, work)
-        check_generated(tap, arguments.tracekeep, arguments.extension, generated, work)
+        if arguments.generated:
+            check_generated(tap, arguments.tracekeep, arguments.extension, generated, work)
     tap.done()
 
 
