@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Ids as hexadecimal digits, instants as RFC 3339, kinds and status codes by their names. */
 #include "sqlext/text_forms.h"
+#include "tracekeep/json.h"
 
 #include <string.h>
 
@@ -12,17 +13,10 @@ void tk_hex_text(const uint8_t *bytes, size_t size, char *out) {
   }
 }
 
-static int hex_digit(char digit) {
-  if (digit >= '0' && digit <= '9') return digit - '0';
-  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
-  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
-  return -1;
-}
-
 bool tk_hex_parse(struct tk_text text, uint8_t *bytes, size_t size) {
   if (text.size != 2 * size) return false;
   for (size_t i = 0; i < size; i++) {
-    int high = hex_digit(text.data[2 * i]), low = hex_digit(text.data[2 * i + 1]);
+    int high = tk_hex_digit(text.data[2 * i]), low = tk_hex_digit(text.data[2 * i + 1]);
     if (high < 0 || low < 0) return false;
     bytes[i] = (uint8_t)(high << 4 | low);
   }

@@ -72,13 +72,6 @@ const char *tk_json_find_string_stop(const char *at, uint8_t *non_ascii) {
 #endif
 }
 
-static int hex_digit(char byte) {
-  if (byte >= '0' && byte <= '9') return byte - '0';
-  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
-  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
-  return -1;
-}
-
 /* Size of the valid escape sequence at `at`, which is a backslash; 0: not valid. */
 static size_t measure_escape(const char *at) {
   switch (at[1]) {
@@ -93,7 +86,7 @@ static size_t measure_escape(const char *at) {
       return 2;
     case 'u':
       for (int i = 2; i < 6; i++) {
-        if (hex_digit(at[i]) < 0) return 0;
+        if (tk_hex_digit(at[i]) < 0) return 0;
       }
       return 6;
     default:
@@ -142,7 +135,7 @@ struct tk_json_string tk_json_key(struct tk_json *json) {
 
 static uint32_t read_code_unit(const char *at) {
   uint32_t unit = 0;
-  for (int i = 2; i < 6; i++) unit = unit << 4 | (uint32_t)hex_digit(at[i]);
+  for (int i = 2; i < 6; i++) unit = unit << 4 | (uint32_t)tk_hex_digit(at[i]);
   return unit;
 }
 

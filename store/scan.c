@@ -8,6 +8,7 @@
 #include "store/database.h"
 #include "store/segment/span_order.h"
 #include "store/store.h"
+#include "tracekeep/json.h"
 
 struct tk_scan {
   struct tk_reader *reader;
@@ -251,18 +252,11 @@ enum tk_status tk_scan_next(struct tk_scan *scan, const struct tk_trace **trace_
 
 /* ---- ids as people write them ---- */
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 void tk_trace_id_parse(struct tk_text text, uint8_t trace_id[16]) {
   uint8_t id[16] = {0};
   bool hex = text.size == 32 || text.size == 16;
   for (uint32_t i = 0; i < text.size && hex; i++) {
-    const int digit = hex_digit(text.data[i]);
+    const int digit = tk_hex_digit(text.data[i]);
     const uint32_t at = (32 - text.size + i) / 2;
     hex = digit >= 0;
     if (hex) id[at] = (uint8_t)(id[at] << 4 | digit);

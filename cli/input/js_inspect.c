@@ -3,6 +3,7 @@
  * util.inspect prints, so whatever is not understood becomes a string rather than an error, as long
  * as brackets and quotes fit together. */
 #include "cli/input/js_inspect.h"
+#include "tracekeep/json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -45,20 +46,13 @@ static bool is_word(char byte) {
 
 /* ---- strings ---- */
 
-static int hex_digit(char byte) {
-  if (byte >= '0' && byte <= '9') return byte - '0';
-  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
-  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
-  return -1;
-}
-
 /* Takes `count` hexadecimal digits if they are there. */
 static bool take_hex(struct inspect *inspect, int count, unsigned *value) {
   *value = 0;
   if (inspect->end - inspect->at < count) return false;
   for (int i = 0; i < count; i++) {
-    if (hex_digit(inspect->at[i]) < 0) return false;
-    *value = *value << 4 | (unsigned)hex_digit(inspect->at[i]);
+    if (tk_hex_digit(inspect->at[i]) < 0) return false;
+    *value = *value << 4 | (unsigned)tk_hex_digit(inspect->at[i]);
   }
   inspect->at += count;
   return true;

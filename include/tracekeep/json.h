@@ -104,6 +104,13 @@ bool tk_json_at_end(struct tk_json *json);
  * bytes that were. A surrogate without its other half becomes U+FFFD, and *broken is set. */
 uint32_t tk_json_unescape(struct tk_json_string string, char *out, bool *broken);
 
+/** Value of a hexadecimal digit in either letter case, or -1. */
+static inline int tk_hex_digit(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
+}
+
 bool tk_utf8_valid(const char *data, size_t size);
 
 enum tk_number {

@@ -183,12 +183,6 @@ static uint32_t put_utf8(char *out, uint32_t rune) {
   return 4;
 }
 
-static int hex_digit(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Behind a backslash; how many bytes it is, 0: no such escape. Never more than were read. */
 static uint32_t take_escape(struct parser *parser, char *out) {
   static const char letters[] = "abfnrtv\\\"'", values[] = "\a\b\f\n\r\t\v\\\"'";
@@ -203,7 +197,7 @@ static uint32_t take_escape(struct parser *parser, char *out) {
   }
   if (digits == 0) return 0;
   for (int i = 1; i <= digits; i++) {
-    const int digit = hex_digit(peek(parser, (uint32_t)i));
+    const int digit = tk_hex_digit(peek(parser, (uint32_t)i));
     if (digit < 0) return 0;
     rune = rune << 4 | (uint32_t)digit;
   }
@@ -250,14 +244,15 @@ static bool take_string(struct parser *parser, struct tk_text *text_out) {
 static struct tk_expression *parse_bytes(struct parser *parser) {
   const uint32_t begin = parser->at;
   uint32_t digits = 0;
-  while (hex_digit(peek(parser, 2 + digits)) >= 0) digits++;
+  while (tk_hex_digit(peek(parser, 2 + digits)) >= 0) digits++;
   char *bytes = tk_arena_alloc_bytes(&parser->pool->arena, digits / 2 + 1);
   if (!bytes) return out_of_memory(parser);
   if (digits == 0 || digits % 2 != 0) {
     return fail_at(parser, begin, TK_INVALID, "expected pairs of hexadecimal digits behind 0x");
   }
   for (uint32_t i = 0; i < digits / 2; i++) {
-    bytes[i] = (char)(hex_digit(peek(parser, 2 + 2 * i)) << 4 | hex_digit(peek(parser, 3 + 2 * i)));
+    bytes[i] =
+        (char)(tk_hex_digit(peek(parser, 2 + 2 * i)) << 4 | tk_hex_digit(peek(parser, 3 + 2 * i)));
   }
   parser->at += 2 + digits;
   return new_literal(

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Trace ids as they stand in documents and in the links of trace viewers. */
 #include "store/document/document_functions.h"
+#include "tracekeep/json.h"
 
 #include <string.h>
-
-static int digit_value(char digit) {
-  if (digit >= '0' && digit <= '9') return digit - '0';
-  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
-  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
-  return -1;
-}
 
 bool tk_normal_trace_id(struct tk_text text, char normal[33]) {
   static const char digits[] = "0123456789abcdef";
@@ -17,7 +11,7 @@ bool tk_normal_trace_id(struct tk_text text, char normal[33]) {
   memset(normal, '0', 32);
   normal[32] = '\0';
   for (uint32_t i = 0; i < text.size; i++) {
-    const int value = digit_value(text.data[i]);
+    const int value = tk_hex_digit(text.data[i]);
     if (value < 0) return false;
     normal[32 - text.size + i] = digits[value];
   }
@@ -74,8 +68,8 @@ static void trace_of_url(sqlite3_context *context, int argc, sqlite3_value **arg
     return;
   }
   for (size_t i = 0; i < size; i++) {
-    const int high = id[i] == '%' && size - i > 2 ? digit_value(id[i + 1]) : -1;
-    const int low = high >= 0 ? digit_value(id[i + 2]) : -1;
+    const int high = id[i] == '%' && size - i > 2 ? tk_hex_digit(id[i + 1]) : -1;
+    const int low = high >= 0 ? tk_hex_digit(id[i + 2]) : -1;
     decoded[length++] = low >= 0 ? (char)(high * 16 + low) : id[i];
     if (low >= 0) i += 2;
   }
